@@ -1,0 +1,49 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One way to write plain data as bytes, so that equal data has equal digests: sorted keys, no spaces, UTF-8."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+_CONTAINERS = (dict, list)
+
+
+def canonical(value: Any) -> bytes:
+    """The canonical JSON of plain data.
+
+    Raises TypeError for what JSON would change on the way: keys that are no strings, tuples, dates, sets. Raises ValueError for
+    NaN and the infinities.
+    """
+    _refuse_changing(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of the canonical JSON of plain data, in lower-case hexadecimal digits."""
+    return digest_of_bytes(canonical(value))
+
+
+def digest_of_bytes(content: bytes) -> str:
+    """The SHA-256 of ``content``, in lower-case hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refuse_changing(value: Any) -> None:
+    """json.dumps writes a tuple as a list and the key 1 as "1" without a word; two different values would share a digest."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{key!r} is a key of type {type(key).__name__}; keys are strings.")
+            if isinstance(inner, _CONTAINERS) or isinstance(inner, tuple):
+                _refuse_changing(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, _CONTAINERS) or isinstance(inner, tuple):
+                _refuse_changing(inner)
+    elif isinstance(value, tuple):
+        raise TypeError(f"{value!r} is a tuple; lists are written as lists.")

@@ -1,0 +1,186 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The interface of the shared state. A folder keeps it today, a database may tomorrow."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
+
+PLAN_FORMAT = 1
+"""The newest plan format this version reads, and the one it writes."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one owner to something, as long as its heartbeat is younger than ``seconds``."""
+
+    tenant: str
+    name: str
+    owner: str
+    acquired: datetime
+    heartbeat: datetime
+    seconds: float
+    taken_from: str | None = None
+    """The owner whose lease had gone stale, when this one was taken over."""
+
+
+class PlanWriter(ABC):
+    """Takes the documents of a plan one by one, so that a large plan never stands in memory as a whole."""
+
+    @abstractmethod
+    def put_host(self, host: str, document: dict[str, Any]) -> str:
+        """Keep a host's document; return its digest. A second document of the same host replaces the first."""
+
+    @abstractmethod
+    def get_host(self, host: str) -> dict[str, Any]:
+        """A document that was put before."""
+
+    @abstractmethod
+    def finish(self, head: dict[str, Any]) -> str:
+        """Publish the plan, all at once; return its digest. A plan that is there already stays as it is."""
+
+
+class State(ABC):
+    """What attempts share. Every method may be called by many processes at once.
+
+    Tenants, hosts, cycles and digests are data from outside: names that could leave the state raise FleetError of kind ``bad_name``.
+    """
+
+    # Plans: immutable, found by digest, and verified on every read.
+
+    @abstractmethod
+    def write_plan(self, tenant: str) -> AbstractContextManager[PlanWriter]:
+        """A writer for a new plan. Without ``finish``, nothing is left of it."""
+
+    def get_plan(self, tenant: str, plan: str) -> dict[str, Any]:
+        """The head of a plan.
+
+        Raises FleetError: ``plan_missing``, ``plan_changed`` when it is not what its digest says, ``plan_newer`` when a newer version wrote it.
+        """
+        content, place = self.read_head(tenant, plan)
+        head = _verified(content, plan, place)
+        _refuse_newer(head, place)
+        return head
+
+    def get_host(self, tenant: str, plan: str, host: str) -> dict[str, Any]:
+        """The document of a host in a plan. Raises FleetError as ``get_plan`` does, and ``host_not_planned``."""
+        entry = self.get_plan(tenant, plan)["hosts"].get(host)
+        if entry is None:
+            raise FleetError(
+                f"Plan {plan[:16]} of tenant {tenant} does not name {host}.", kind="host_not_planned", remedy="Make a new plan."
+            )
+        return self.get_host_document(tenant, plan, host, entry["digest"])
+
+    def get_host_document(self, tenant: str, plan: str, host: str, digest: str) -> dict[str, Any]:
+        """The document of a host whose digest is known from the plan's head: cheaper than ``get_host`` for many hosts."""
+        content, place = self.read_host(tenant, plan, host)
+        document = _verified(content, digest, place)
+        _refuse_newer(document, place)
+        return document
+
+    @abstractmethod
+    def read_head(self, tenant: str, plan: str) -> tuple[bytes, str]:
+        """The bytes of a plan's head, not verified, and where they came from. Raises FleetError of kind ``plan_missing``."""
+
+    @abstractmethod
+    def read_host(self, tenant: str, plan: str, host: str) -> tuple[bytes, str]:
+        """The bytes of a host's document, not verified, and where they came from. Raises FleetError of kind ``plan_missing``."""
+
+    # Cycles: which plans belong together, and their order.
+
+    @abstractmethod
+    def put_cycle(self, cycle: str, plans: Iterable[dict[str, str]]) -> dict[str, Any]:
+        """Record ``{"tenant", "plan"}`` of a cycle; return the cycle as it is now.
+
+        A tenant that the cycle has already gets the new plan in its old place; others are added at the end.
+        """
+
+    @abstractmethod
+    def get_cycle(self, cycle: str) -> dict[str, Any]:
+        """``{"cycle", "plans": [{"tenant", "plan"}]}``. Raises FleetError of kind ``cycle_missing``."""
+
+    # The ledger: append-only lines, whose meaning is the ledger's own affair.
+
+    @abstractmethod
+    def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
+        """Append one line, and return it when it is safe on disk.
+
+        ``build`` gets the last whole line (None in an empty ledger) while the ledger is locked, and returns the new one; both without
+        the line feed. What an interrupted append left behind is moved aside first (see ``torn``).
+        """
+
+    @abstractmethod
+    def entries(self, tenant: str, plan: str) -> Iterator[bytes]:
+        """The whole lines of a ledger, oldest first, without line feeds. Lines appended after the call may be missing."""
+
+    @abstractmethod
+    def torn(self, tenant: str, plan: str) -> list[bytes]:
+        """The ends of lines that were never written whole, oldest first: evidence of interrupted appends."""
+
+    # Leases
+
+    @abstractmethod
+    def acquire(self, tenant: str, name: str, owner: str, *, seconds: float, now: datetime) -> Lease:
+        """Take a lease, or take over one whose heartbeat is older than its ``seconds``; an owner may acquire its own again.
+
+        Raises FleetError of kind ``lease_held``, which names the owner.
+        """
+
+    @abstractmethod
+    def renew(self, lease: Lease, *, now: datetime) -> Lease:
+        """Move the heartbeat to ``now``. Raises FleetError of kind ``lease_lost`` when another owner has it."""
+
+    @abstractmethod
+    def release(self, lease: Lease) -> None:
+        """Give a lease back. Nothing happens when another owner has taken it over."""
+
+    # Dates, stops and reports
+
+    @abstractmethod
+    def first_seen(self, tenant: str, keys: Iterable[str], now: date) -> dict[str, str]:
+        """Record ``now`` (UTC) for keys (``name=version``) never seen before; return the dates (YYYY-MM-DD) of all keys ever seen."""
+
+    @abstractmethod
+    def stop_requested(self, tenant: str) -> str | None:
+        """What asks the tenant's attempts to stop (the path of a stop file of the tenant or of all tenants), or None."""
+
+    @abstractmethod
+    def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
+        """Keep a report (``summary.md``, ``report.html``) beside its plan; return its path."""
+
+
+def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:
+    found = digest_of_bytes(content)
+    if found != digest:
+        raise FleetError(
+            f"{place} has the digest {found[:16]}, and should have {digest[:16]}: it was changed or damaged after it was frozen.",
+            kind="plan_changed",
+            remedy="Find out who changed it; then make a new plan.",
+            data={"file": place, "expected": digest, "found": found},
+        )
+    value: dict[str, Any] = json.loads(content)
+    return value
+
+
+def _refuse_newer(document: dict[str, Any], place: str) -> None:
+    found = document.get("format")
+    if type(found) is int and 1 <= found <= PLAN_FORMAT:
+        return
+    raise FleetError(
+        f"{place}: format is {found!r}, and this version of bankops.fleet reads plans of format {PLAN_FORMAT}.",
+        kind="plan_newer",
+        remedy="Use the version of bankops.fleet that made the plan, or make a new plan with this one.",
+        data={"file": place, "key": "format", "value": found},
+    )
