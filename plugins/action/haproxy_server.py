@@ -1,0 +1,34 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller half of haproxy_server: under a plan, the server is the plan's, and the intent is written first."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
+
+
+class ActionModule(FleetAction):
+    # Without a plan the module is a tool of its own, and checks its other arguments itself.
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        self.ARGUMENTS = {key: {"type": "raw"} for key in self._task.args}
+        return super().run(tmp, task_vars)
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = dict(self._task.args)
+        plan = arguments.pop("plan", None)
+        if plan is not None:
+            permit = self.permit(str(plan), variables)
+            balancer = permit.document["policy"]["load_balancer"]
+            arguments = {**{key: value for key, value in balancer.items() if key != "host"}, **arguments}
+            draining = arguments["state"] == "drained"
+            if draining:
+                permit.require(Phase.PREFLIGHT)
+            permit.note_intent(Phase.DRAIN if draining else Phase.RETURN, {"server": arguments["server"]})
+        result = self.on_target("bankops.fleet.haproxy_server", arguments, variables)
+        evidence = ("server", "before", "after", "healthy", "waited", "msg", "fleet_failure")
+        return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}

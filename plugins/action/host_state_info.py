@@ -1,0 +1,39 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller half of host_state_info: the health checks come from the plan when one is named."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "plan": {"type": "str"},
+        "before": {"type": "dict"},
+        "checks": {"type": "list", "elements": "dict"},
+        "timeout": {"type": "float"},
+    }
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        given = {key: value for key, value in arguments.items() if key != "plan" and value is not None}
+        if arguments["plan"] is None:
+            return self.on_target("bankops.fleet.host_state_info", given, variables)
+        policy = self.permit(arguments["plan"], variables).document["policy"]
+        planned = {"checks": policy["health_checks"], "timeout": policy["verify_timeout"]}
+        result = self.on_target_persistently(
+            "bankops.fleet.host_state_info", {**planned, **given}, variables, patience=policy["reconnect_timeout"]
+        )
+        if "settled" not in result:
+            return result
+        evidence = {key: result[key] for key in ("settled", "worse", "checks", "attempts", "seconds")}
+        evidence["kernel"] = result["state"]["kernel"]["running"]
+        if not result["settled"]:
+            troubles = [f"{entry['kind']} {entry['subject']}: {entry['detail']}" for entry in result["worse"]]
+            troubles += [f"{check['name']}: {check['detail']}" for check in result["checks"] if not check["ok"]]
+            result.update(failed=True, msg="The host is worse than before: " + "; ".join(troubles))
+        return {**result, "fleet_evidence": evidence}

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Opens and closes attempts on the plans of a cycle. Runs on the controller alone."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    Runner,
+    choose_plans,
+    close_attempt,
+    open_attempt,
+    open_attempts_of,
+    open_book,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
+
+# A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
+NOBODY = "!all"
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "state": {"type": "str", "choices": ["open", "closed"], "required": True},
+        "purpose": {"type": "str", "choices": ["stage", "apply"], "default": "apply"},
+        "cycle": {"type": "str"},
+        "plans": {"type": "list", "elements": "dict", "default": []},
+        "tenants": {"type": "list", "elements": "str", "default": []},
+    }
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        chosen = choose_plans(
+            self.state(variables), cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"]
+        )
+        if arguments["state"] == "open":
+            return self._open(chosen, arguments["purpose"], variables)
+        return self._close(chosen, variables)
+
+    def _open(self, chosen: list[tuple[str, str]], purpose: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        state = self.state(variables)
+        runner = Runner(controller_process(), read_provenance(Path.cwd()), bool(self._task.check_mode))
+        inventory = set(self.variable(variables, "groups")["all"])
+        limit = set(self.variable(variables, "ansible_play_hosts_all")) if variables.get("ansible_limit") else None
+        # All books are verified before the first attempt is opened: a bad plan stops the run with nothing begun.
+        books = [open_book(state, tenant, plan) for tenant, plan in chosen]
+        now = datetime.now(timezone.utc)
+        opened = []
+        for book in books:
+            attempt = open_attempt(book, purpose=purpose, runner=runner, inventory=inventory, limit=limit, now=now)
+            opened.append((book, attempt))
+        batches = [batch for _book, attempt in opened for batch in attempt.batches]
+        rollout = {
+            "hosts": [host for batch in batches for host in batch] or [NOBODY],
+            "serial": [len(batch) for batch in batches] or [1],
+            "plans": {book.tenant: book.plan for book, _attempt in opened},
+            "cycle": books[0].head["cycle"],
+        }
+        return {
+            "changed": not self._task.check_mode,
+            "ansible_facts": {"fleet_rollout": rollout},
+            "msg": f"{len(rollout['hosts']) if batches else 0} hosts in {len(batches)} batches.",
+            "fleet_attempts": [
+                {
+                    "plan": book.plan,
+                    "attempt": attempt.number,
+                    "tenant": book.tenant,
+                    "cycle": book.head["cycle"],
+                    "state_dir": str(self.state_dir(variables)),
+                    "hosts": sorted(book.head["hosts"]),
+                }
+                for book, attempt in opened
+            ],
+        }
+
+    def _close(self, chosen: list[tuple[str, str]], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        attempts = open_attempts_of(self.state(variables), chosen, controller_process())
+        closed = {
+            book.tenant: close_attempt(book, attempt, now_missing="the attempt ended before its turn came")
+            for book, attempt in attempts
+        }
+        return {
+            "changed": not self._task.check_mode,
+            "tenants": closed,
+            "in_order": all(tenant["in_order"] for tenant in closed.values()),
+        }

@@ -1,0 +1,46 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller half of updates: the plan's transaction, the guards, the intent, and a connection that may break."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
+
+APPLIED, ROLLED_BACK = "applied", "rolled_back"
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "plan": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": [APPLIED, ROLLED_BACK], "default": APPLIED},
+    }
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        applying = arguments["state"] == APPLIED
+        permit = self.permit(arguments["plan"], variables)
+        document, policy = permit.document, permit.document["policy"]
+        if applying:
+            permit.require(Phase.PREFLIGHT, *([Phase.DRAIN] if policy["load_balancer"] else []))
+        phase = Phase.APPLY if applying else Phase.ROLLBACK
+        permit.note_intent(phase, {"state": arguments["state"], "packages": len(document["transaction"])})
+        result = self.on_target_persistently(
+            "bankops.fleet.updates",
+            {
+                "plan": arguments["plan"],
+                "state": arguments["state"],
+                "transaction": document["transaction"],
+                "package_manager": document["manager"],
+                "restart": policy["restart"],
+                "lock_timeout": policy["lock_timeout"],
+                "timeout": policy["timeout"],
+            },
+            variables,
+            patience=policy["reconnect_timeout"],
+        )
+        evidence = ("before", "after", "restarted", "reboot", "seconds", "reattached", "msg", "fleet_failure")
+        return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the controller half of every module shares: arguments, the state, and one boundary for errors."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+DEFAULT_STATE_DIR = "~/.local/state/bankops-fleet"
+
+display = Display()
+
+
+class FleetAction(ActionBase):
+    """A controller half: subclasses declare ``ARGUMENTS`` and write ``act``, which returns the result or raises FleetError.
+
+    A host that cannot be reached makes the task *failed* (with ``fleet_unreachable``), because Ansible runs neither
+    rescue nor always for a host it holds to be unreachable, and a drained host would be forgotten.
+    """
+
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _validated, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
+        try:
+            result.update(self.act(arguments, task_vars or {}))
+        except FleetError as problem:
+            result.update(problem.as_result(), failed=True)
+        except AnsibleConnectionFailure as problem:
+            result.update(self.unreachable(problem))
+        return result
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Do the work; return the task's result. Raises FleetError."""
+        raise NotImplementedError
+
+    def unreachable(self, problem: AnsibleConnectionFailure) -> dict[str, t.Any]:
+        """The result of a task whose host went away."""
+        return {
+            "failed": True,
+            "fleet_unreachable": True,
+            "msg": f"The host cannot be reached: {problem}",
+            "fleet_failure": {"kind": "unreachable", "remedy": "Look at the host from its console.", "data": {}},
+        }
+
+    def variable(self, variables: Mapping[str, t.Any], name: str, default: t.Any = None) -> t.Any:
+        """The templated value of a variable, or ``default`` where it is not defined."""
+        return self._templar.template(variables[name]) if name in variables else default
+
+    def state(self, variables: Mapping[str, t.Any]) -> State:
+        """The shared state named by ``fleet_state_dir``."""
+        return FolderState(self.state_dir(variables))
+
+    def state_dir(self, variables: Mapping[str, t.Any]) -> Path:
+        """The folder of the shared state."""
+        return Path(str(self.variable(variables, "fleet_state_dir", DEFAULT_STATE_DIR))).expanduser()
+
+    def permit(self, plan: str, variables: Mapping[str, t.Any], *, purpose: str = "apply") -> Permit:
+        """What the guards allow this task, for the host it is for. Raises FleetError with what does not hold."""
+        return permit(
+            self.state(variables),
+            plan=plan,
+            tenant=str(self.variable(variables, "fleet_tenant")),
+            host=str(variables["inventory_hostname"]),
+            process=controller_process(),
+            purpose=purpose,
+            now=datetime.now(timezone.utc),
+        )
+
+    def on_target(self, module: str, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Run ``module`` on the target. Raises AnsibleConnectionFailure when it cannot be reached."""
+        result: dict[str, t.Any] = self._execute_module(module_name=module, module_args=arguments, task_vars=variables)
+        return result
+
+    def on_target_persistently(
+        self, module: str, arguments: dict[str, t.Any], variables: dict[str, t.Any], patience: float
+    ) -> dict[str, t.Any]:
+        """Like ``on_target`` for a module that re-attaches: a lost connection is made again for ``patience`` seconds."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self.on_target(module, arguments, variables)
+            except AnsibleConnectionFailure as problem:
+                if time.monotonic() > deadline:
+                    raise
+                display.warning(f"{variables['inventory_hostname']}: connection lost, trying again: {problem}")
+                time.sleep(3)
+                self.reset_connection()
+
+    def reset_connection(self) -> None:
+        """Forget a connection that may be dead, so that the next command makes a new one."""
+        try:
+            self._connection.reset()
+        except AnsibleConnectionFailure:
+            # Nothing to reset: the host is away at this moment.
+            self._connection.close()
+
+
+def controller_process() -> int:
+    """The pid of the ansible-playbook process this action's worker was forked from."""
+    return os.getppid()

@@ -1,0 +1,230 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Opening and closing attempts: which hosts take part, in which order, and what is said of those that do not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
+    FINISHED,
+    Attempt,
+    Progress,
+    read_progress,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+_DECIDED = {
+    "unchanged": HostOutcome.UNCHANGED,
+    "skipped": HostOutcome.SKIPPED,
+    "unreachable": HostOutcome.UNREACHABLE,
+}
+"""What the plan itself decides, by the decision in its head."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who opens an attempt: the ansible-playbook process, and where it came from."""
+
+    process: int
+    provenance: dict[str, Any]
+    check_mode: bool
+
+    @property
+    def controller(self) -> str:
+        """The name of the machine it runs on."""
+        return str(self.provenance["host"])
+
+
+@dataclass(frozen=True)
+class Book:
+    """A plan with its ledger, as one attempt writes into it."""
+
+    state: State
+    tenant: str
+    plan: str
+    head: dict[str, Any]
+
+    def write(self, attempt: int, host: str | None, phase: Phase, outcome: EntryOutcome | HostOutcome, data: Any) -> None:
+        """Append one entry to the plan's ledger."""
+        record(
+            self.state,
+            plan=self.plan,
+            attempt=attempt,
+            cycle=self.head["cycle"],
+            tenant=self.tenant,
+            host=host,
+            phase=phase,
+            outcome=outcome,
+            data=data,
+        )
+
+    def progress(self) -> Progress:
+        """How far the plan has come."""
+        return read_progress(self.state.entries(self.tenant, self.plan))
+
+
+def choose_plans(
+    state: State, *, cycle: str | None, plans: list[dict[str, str]], tenants: list[str]
+) -> list[tuple[str, str]]:
+    """The (tenant, plan digest) pairs that a playbook was asked for: named ones, or those of a cycle, in its order.
+
+    Raises FleetError of kind ``no_plan`` when nothing is left.
+    """
+    if not plans and not cycle:
+        raise FleetError(
+            "Neither patch_cycle nor patch_plans is set.",
+            kind="no_plan",
+            remedy="Name the cycle, e.g. -e patch_cycle=2026-11.",
+        )
+    named = plans or state.get_cycle(str(cycle))["plans"]
+    chosen = [(entry["tenant"], entry["plan"]) for entry in named if not tenants or entry["tenant"] in tenants]
+    if not chosen:
+        raise FleetError(
+            f"Cycle {cycle} has no plan of the tenants {', '.join(tenants)}.",
+            kind="no_plan",
+            remedy="Correct patch_tenants, or run patch_plan.yml for them.",
+        )
+    return chosen
+
+
+def open_book(state: State, tenant: str, plan: str) -> Book:
+    """The plan and its ledger, both verified. Raises FleetError of kind ``ledger_damaged`` and those of ``get_plan``."""
+    head = state.get_plan(tenant, plan)
+    checked = verify(state.entries(tenant, plan))
+    if not checked.ok:
+        raise FleetError(
+            f"The ledger of plan {plan[:16]} does not verify: {checked.problems[0]}",
+            kind="ledger_damaged",
+            remedy="Find out who changed it; nothing is applied on a ledger that cannot be trusted.",
+            data={"problems": list(checked.problems)},
+        )
+    return Book(state, tenant, plan, head)
+
+
+def open_attempt(
+    book: Book, *, purpose: str, runner: Runner, inventory: set[str], limit: set[str] | None, now: datetime
+) -> Attempt:
+    """Open an attempt and record what the plan has decided already. Raises FleetError: ``attempt_running``, ``plan_expired``."""
+    if datetime.fromisoformat(book.head["expires"]) <= now:
+        raise FleetError(
+            f"Plan {book.plan[:16]} of tenant {book.tenant} expired at {book.head['expires']}.",
+            kind="plan_expired",
+            remedy="Make a new plan with patch_plan.yml.",
+        )
+    progress = book.progress()
+    if progress.current:
+        _close_dead(book, progress.current, runner)
+    finished = {
+        host: str(done.outcome.value) for host, done in progress.outcomes.items() if done.outcome in FINISHED
+    }
+    way = rollout([(book.plan, book.head)], finished={book.plan: finished}, inventory=inventory, limit=limit)
+    number = progress.attempts[-1].number + 1 if progress.attempts else 1
+    opening = {
+        "purpose": purpose,
+        "controller": runner.controller,
+        "process": runner.process,
+        "check_mode": runner.check_mode,
+        "batches": way.batches,
+        "limit": sorted(limit) if limit is not None else None,
+        "provenance": runner.provenance,
+    }
+    book.write(number, None, Phase.OPEN, EntryOutcome.OK, {"opening": opening})
+    if purpose == "apply" and not runner.check_mode:
+        _record_decided(book, number, progress)
+        for host in way.missing:
+            _record_outcome(book, number, host, HostOutcome.NOT_ATTEMPTED, "the inventory does not have it", "unknown")
+    return Attempt(number, purpose, runner.controller, runner.process, now, way.batches, runner.check_mode)
+
+
+def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str, Any]:
+    """Give every host of the plan its outcome, and close the attempt.
+
+    ``now_missing`` is the reason said of hosts that the attempt never came to. Returns
+    ``{"counts": {outcome: n}, "hosts": {host: {"outcome", "in_service", "reason"}}, "in_order": bool}``.
+    """
+    if attempt.purpose == "apply" and not attempt.check_mode:
+        _record_left_over(book, attempt, now_missing)
+    outcomes = book.progress().outcomes
+    hosts = {
+        host: {"outcome": done.outcome.value, "in_service": done.in_service, "reason": done.reason}
+        for host, done in sorted(outcomes.items())
+    }
+    applied = attempt.purpose == "apply" and not attempt.check_mode
+    counts = count({host: done["outcome"] for host, done in hosts.items()}, book.head["hosts"]) if applied else {}
+    good = {HostOutcome.VERIFIED, HostOutcome.UNCHANGED}
+    in_order = not applied or all(done.outcome in good for done in outcomes.values())
+    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts})
+    return {"counts": counts, "hosts": hosts, "in_order": in_order}
+
+
+def _record_decided(book: Book, number: int, progress: Progress) -> None:
+    for host, entry in sorted(book.head["hosts"].items()):
+        outcome = _DECIDED.get(entry["decision"])
+        if outcome and host not in progress.outcomes:
+            in_service = "unknown" if outcome is HostOutcome.UNREACHABLE else "yes"
+            _record_outcome(book, number, host, outcome, entry["reason"], in_service)
+
+
+def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
+    """Hosts without a final outcome: begun and never judged, or never begun."""
+    progress = book.progress()
+    for host in sorted(book.head["hosts"]):
+        known = progress.outcomes.get(host)
+        if known and (known.attempt == attempt.number or known.outcome in FINISHED):
+            continue
+        latest = progress.attempts[-1]
+        if host in latest.started:
+            _record_outcome(
+                book, attempt.number, host, HostOutcome.FAILED, "the attempt ended before its outcome was known", "unknown"
+            )
+        elif known is None:
+            _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, now_missing, "yes")
+
+
+def _record_outcome(book: Book, number: int, host: str, outcome: HostOutcome, reason: str, in_service: str) -> None:
+    book.write(number, host, Phase.OUTCOME, outcome, {"in_service": in_service, "reason": reason, "holds": []})
+
+
+def _close_dead(book: Book, attempt: Attempt, runner: Runner) -> None:
+    """Close an attempt whose process is gone. Raises FleetError of kind ``attempt_running`` unless that is certain."""
+    if attempt.controller != runner.controller or _alive(attempt.process):
+        raise FleetError(
+            f"Attempt {attempt.number} ({attempt.purpose}) on plan {book.plan[:16]} is open: process {attempt.process} "
+            f"on {attempt.controller}, since {attempt.opened.isoformat()}.",
+            kind="attempt_running",
+            remedy="Wait until it has ended. If that machine is gone, close the attempt there or by patch_attempt.",
+        )
+    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, {"reason": "its process ended without closing it"})
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def open_attempts_of(state: State, chosen: Iterable[tuple[str, str]], process: int) -> list[tuple[Book, Attempt]]:
+    """The attempts on these plans that this process has open."""
+    found = []
+    for tenant, plan in chosen:
+        book = Book(state, tenant, plan, state.get_plan(tenant, plan))
+        attempt = book.progress().current
+        if attempt and attempt.process == process:
+            found.append((book, attempt))
+    return found

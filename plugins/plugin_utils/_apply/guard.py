@@ -1,0 +1,128 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must hold before a module changes anything: checked by the module's own controller half.
+
+Tags and ``--start-at-task`` jump over guard tasks; they cannot jump over this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+
+@dataclass(frozen=True)
+class Permit:
+    """The right of one task to act on one host in the open attempt of a plan."""
+
+    state: State
+    plan: str
+    head: dict[str, Any]
+    document: dict[str, Any]
+    attempt: Attempt
+    host: str
+
+    def require(self, *phases: Phase) -> None:
+        """Raise FleetError unless each of these phases went well for the host in this attempt."""
+        for phase in phases:
+            if (self.host, phase) not in self.attempt.passed:
+                raise FleetError(
+                    f"{self.host} has not passed its {phase.value} in attempt {self.attempt.number} on this plan.",
+                    kind="step_missing",
+                    remedy="Run patch_apply.yml from its beginning.",
+                )
+
+    def note_intent(self, phase: Phase, data: dict[str, Any]) -> None:
+        """Write and sync the intent to change. In check mode nothing is intended."""
+        if self.attempt.check_mode:
+            return
+        record(
+            self.state,
+            plan=self.plan,
+            attempt=self.attempt.number,
+            cycle=self.head["cycle"],
+            tenant=self.head["tenant"],
+            host=self.host,
+            phase=phase,
+            outcome=EntryOutcome.INTENT,
+            data=data,
+        )
+
+
+def permit(
+    state: State, *, plan: str, tenant: str, host: str, process: int, purpose: str, now: datetime
+) -> Permit:
+    """Check everything that must hold before ``host`` is changed under ``plan``.
+
+    ``process`` is the pid of the running ansible-playbook. A stop file or a spent budget holds back a host that was not begun; one already in work
+    is always finished.
+
+    Raises FleetError with the kind of what does not hold.
+    """
+    head = state.get_plan(tenant, plan)
+    if head["tenant"] != tenant:
+        raise FleetError(
+            f"Plan {plan[:16]} is of tenant {head['tenant']}, and {host} belongs to {tenant}.",
+            kind="foreign_plan",
+            remedy="Apply each tenant's own plan.",
+        )
+    if datetime.fromisoformat(head["expires"]) <= now:
+        raise FleetError(
+            f"Plan {plan[:16]} expired at {head['expires']}.", kind="plan_expired", remedy="Make a new plan."
+        )
+    if head["hosts"].get(host, {}).get("decision") != "patch":
+        raise FleetError(
+            f"Plan {plan[:16]} does not change {host}.", kind="host_not_planned", remedy="Make a new plan that names it."
+        )
+    progress = read_progress(state.entries(tenant, plan))
+    attempt = _attempt_of(progress.current, plan, host, process, purpose)
+    if host not in attempt.started:
+        stopped = state.stop_requested(tenant)
+        if stopped:
+            raise FleetError(
+                f"{stopped} asks to stop.", kind="stopped", remedy="Remove the file, then run patch_apply.yml again."
+            )
+        if len(progress.spent) > head["limits"]["max_failed"]:
+            raise FleetError(
+                f"The failure budget of plan {plan[:16]} is spent: {', '.join(progress.spent)}; "
+                f"{head['limits']['max_failed']} may fail.",
+                kind="budget_spent",
+                remedy="Mend these hosts, then plan again.",
+            )
+    return Permit(state, plan, head, state.get_host(tenant, plan, host), attempt, host)
+
+
+def _attempt_of(attempt: Attempt | None, plan: str, host: str, process: int, purpose: str) -> Attempt:
+    """The open attempt, if it is this process's own, is recorded, and has this host in one of its batches."""
+    remedy = "Run patch_apply.yml, which opens the attempt itself."
+    if attempt is None:
+        raise FleetError(f"No attempt on plan {plan[:16]} is open.", kind="no_attempt", remedy=remedy)
+    if attempt.process != process or attempt.purpose != purpose:
+        raise FleetError(
+            f"Attempt {attempt.number} on plan {plan[:16]} ({attempt.purpose}) was opened by process "
+            f"{attempt.process} on {attempt.controller}.",
+            kind="foreign_attempt",
+            remedy=remedy,
+        )
+    if not attempt.recorder:
+        raise FleetError(
+            f"Nobody records attempt {attempt.number} on plan {plan[:16]}.",
+            kind="not_recorded",
+            remedy="Enable the callback: callbacks_enabled = bankops.fleet.evidence in ansible.cfg.",
+        )
+    if not any(host in batch for batch in attempt.batches):
+        raise FleetError(
+            f"Attempt {attempt.number} on plan {plan[:16]} does not include {host}.",
+            kind="host_not_in_attempt",
+            remedy="Take it into the limit, and run patch_apply.yml again.",
+        )
+    return attempt

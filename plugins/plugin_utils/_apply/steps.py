@@ -1,0 +1,45 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may come next on a host's way, decided from the results of its steps so far.
+
+``steps`` maps the names of the steps (preflight, drain, apply, reboot, verify, rollback, verify_after_rollback,
+return_to_service) to the results of their tasks; a step that never ran is absent, empty or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Steps = Mapping[str, Mapping[str, Any] | None]
+
+
+def ran(steps: Steps, name: str) -> bool:
+    """Whether the step was carried out at all."""
+    result = steps.get(name)
+    return bool(result) and not result.get("skipped", False)
+
+
+def went_well(steps: Steps, name: str) -> bool:
+    """Whether the step was carried out and did not fail."""
+    result = steps.get(name)
+    return bool(result) and ran(steps, name) and not result.get("failed", False)
+
+
+def may_roll_back(steps: Steps) -> bool:
+    """Packages were changed, or may have been: a host that went away during the change left no word of it."""
+    apply = steps.get("apply")
+    if not apply or not ran(steps, "apply"):
+        return False
+    return bool(apply.get("changed", False) or apply.get("fleet_unreachable", False))
+
+
+def may_return(steps: Steps) -> bool:
+    """The host was drained, and is known to be well: verified, or rolled back and verified, or never changed."""
+    if not went_well(steps, "drain"):
+        return False
+    if not may_roll_back(steps):
+        return not ran(steps, "reboot") or went_well(steps, "verify")
+    return went_well(steps, "verify_after_rollback") or (went_well(steps, "verify") and not ran(steps, "rollback"))
