@@ -102,8 +102,19 @@ def sanity() -> list[Step]:
 
 def docs() -> list[Step]:
     """Documentation of plugins and roles, and the changelog."""
+    references = ["--validate-collection-refs", "dependent", "--disallow-unknown-collection-refs"]
+    rendered = ROOT / ".cache" / "docs"
+    rendered.mkdir(parents=True, exist_ok=True)
+    render = ["--use-current", "--fail-on-error", "--squash-hierarchy", "--cleanup", "everything"]
     return [
-        Step("antsibull-docs", [PYTHON, "tests/tools/documentation.py"]),
+        Step(
+            "antsibull-docs lint",
+            tool("antsibull-docs", "lint-collection-docs", "--plugin-docs", *references, str(COLLECTION)),
+        ),
+        Step(
+            "antsibull-docs render",
+            tool("antsibull-docs", "collection", *render, "--dest-dir", str(rendered), "bankops.fleet"),
+        ),
         Step("antsibull-changelog", tool("antsibull-changelog", "lint")),
     ]
 
