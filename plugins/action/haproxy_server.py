@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleConnectionFailure
+
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
@@ -32,3 +34,7 @@ class ActionModule(FleetAction):
         result = self.on_target("bankops.fleet.haproxy_server", arguments, variables)
         evidence = ("server", "before", "after", "healthy", "waited", "msg", "fleet_failure")
         return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
+
+    def unreachable(self, problem: AnsibleConnectionFailure) -> dict[str, t.Any]:
+        # It is the load balancer that cannot be reached, and not the host this task is for.
+        return {**super().unreachable(problem), "fleet_unreachable": False, "msg": f"The load balancer cannot be reached: {problem}"}

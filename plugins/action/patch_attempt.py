@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    Book,
     Runner,
     choose_plans,
     close_attempt,
@@ -60,6 +61,7 @@ class ActionModule(FleetAction):
             "serial": [len(batch) for batch in batches] or [1],
             "plans": {book.tenant: book.plan for book, _attempt in opened},
             "cycle": books[0].head["cycle"],
+            "hooks": self._cycle_hooks(books),
         }
         return {
             "changed": not self._task.check_mode,
@@ -77,6 +79,16 @@ class ActionModule(FleetAction):
                 for book, attempt in opened
             ],
         }
+
+    def _cycle_hooks(self, books: list[Book]) -> dict[str, list[str]]:
+        """The task files of all tenants around the cycle, each once."""
+        points: dict[str, list[str]] = {"before_cycle": [], "after_cycle": []}
+        for book in books:
+            host = next(iter(book.head["hosts"]))
+            hooks = book.state.get_host(book.tenant, book.plan, host)["policy"]["hooks"]
+            for point, files in points.items():
+                files += [file for file in hooks[point] if file not in files]
+        return points
 
     def _close(self, chosen: list[tuple[str, str]], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         attempts = open_attempts_of(self.state(variables), chosen, controller_process())

@@ -180,6 +180,7 @@ def _record_decided(book: Book, number: int, progress: Progress) -> None:
 def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
     """Hosts without a final outcome: begun and never judged, or never begun."""
     progress = book.progress()
+    included = {host for batch in attempt.batches for host in batch}
     for host in sorted(book.head["hosts"]):
         known = progress.outcomes.get(host)
         if known and (known.attempt == attempt.number or known.outcome in FINISHED):
@@ -190,7 +191,8 @@ def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
                 book, attempt.number, host, HostOutcome.FAILED, "the attempt ended before its outcome was known", "unknown"
             )
         elif known is None:
-            _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, now_missing, "yes")
+            reason = now_missing if host in included else "outside the limit of this attempt"
+            _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, reason, "yes")
 
 
 def _record_outcome(book: Book, number: int, host: str, outcome: HostOutcome, reason: str, in_service: str) -> None:

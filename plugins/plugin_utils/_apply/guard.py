@@ -14,7 +14,12 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
+    SPENDING,
+    Attempt,
+    Progress,
+    read_progress,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -85,20 +90,49 @@ def permit(
         )
     progress = read_progress(state.entries(tenant, plan))
     attempt = _attempt_of(progress.current, plan, host, process, purpose)
-    if host not in attempt.started:
-        stopped = state.stop_requested(tenant)
-        if stopped:
-            raise FleetError(
-                f"{stopped} asks to stop.", kind="stopped", remedy="Remove the file, then run patch_apply.yml again."
-            )
-        if len(progress.spent) > head["limits"]["max_failed"]:
-            raise FleetError(
-                f"The failure budget of plan {plan[:16]} is spent: {', '.join(progress.spent)}; "
-                f"{head['limits']['max_failed']} may fail.",
-                kind="budget_spent",
-                remedy="Mend these hosts, then plan again.",
-            )
+    if purpose == "apply" and host not in attempt.started:
+        refuse_new_hosts(state, head, progress)
+        _refuse_short_cluster(head, progress, attempt, host)
     return Permit(state, plan, head, state.get_host(tenant, plan, host), attempt, host)
+
+
+def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress) -> None:
+    """Raise FleetError (``stopped``, ``budget_spent``) when no further host may be begun."""
+    stopped = state.stop_requested(head["tenant"])
+    if stopped:
+        raise FleetError(
+            f"{stopped} asks to stop.", kind="stopped", remedy="Remove the file, then run patch_apply.yml again."
+        )
+    may_fail = head["limits"]["max_failed"]
+    if len(progress.spent) > may_fail:
+        raise FleetError(
+            f"The failure budget is spent: {may_fail} hosts may fail, and {', '.join(progress.spent)} did.",
+            kind="budget_spent",
+            remedy="Mend these hosts, then plan again.",
+        )
+
+
+def _refuse_short_cluster(head: dict[str, Any], progress: Progress, attempt: Attempt, host: str) -> None:
+    """Raise FleetError (``cluster_short``) when taking this host would leave its cluster with too many out of service."""
+    cluster = head["hosts"][host]["cluster"]
+    if not cluster:
+        return
+    others = [name for name, entry in head["hosts"].items() if entry["cluster"] == cluster and name != host]
+    away = [name for name in others if _may_be_away(progress, attempt, name)]
+    may_be_down = head["limits"]["cluster_max_down"].get(cluster, 1)
+    if len(away) >= may_be_down:
+        raise FleetError(
+            f"{', '.join(away)} of cluster {cluster} may be out of service, and at most {may_be_down} may be at once.",
+            kind="cluster_short",
+            remedy="Bring them back to service first.",
+        )
+
+
+def _may_be_away(progress: Progress, attempt: Attempt, host: str) -> bool:
+    done = progress.outcomes.get(host)
+    if host in attempt.started and (done is None or done.attempt != attempt.number):
+        return True
+    return done is not None and (done.in_service == "no" or (done.outcome in SPENDING and done.in_service != "yes"))
 
 
 def _attempt_of(attempt: Attempt | None, plan: str, host: str, process: int, purpose: str) -> Attempt:

@@ -1,0 +1,86 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: patch_attempt
+short_description: Open and close attempts on plans
+version_added: 0.1.0
+author: bankops.fleet contributors (@bankops)
+description:
+  - Opens an attempt on each plan of a cycle, which computes the hosts and batches that are left to do, or closes those that this run has opened.
+  - An attempt whose process died without closing it is closed first. One that is still running is refused.
+extends_documentation_fragment:
+  - bankops.fleet.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+options:
+  state:
+    description: Whether attempts are opened or closed.
+    type: str
+    choices: [open, closed]
+    required: true
+  purpose:
+    description: What the attempt may do. Changing modules refuse to work in an attempt of another purpose.
+    type: str
+    choices: [stage, apply]
+    default: apply
+  cycle:
+    description: The cycle whose plans are meant, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one.
+    type: str
+  plans:
+    description: Plans to take instead of those of the cycle, each with its C(tenant) and its digest as C(plan).
+    type: list
+    elements: dict
+    default: []
+  tenants:
+    description: Take only the plans of these tenants. Empty means all.
+    type: list
+    elements: str
+    default: []
+notes:
+  - Runs on the controller alone. No connection to a host is made.
+  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
+"""
+
+EXAMPLES = r"""
+- name: Open an attempt on each plan of the cycle
+  bankops.fleet.patch_attempt:
+    state: open
+    cycle: 2026-11
+  run_once: true
+  delegate_to: localhost
+  delegate_facts: true
+"""
+
+RETURN = r"""
+fleet_attempts:
+  description: The attempts that were opened. The evidence callback records them from here on.
+  returned: when O(state=open)
+  type: list
+  elements: dict
+  sample: [{plan: 0c5e, attempt: 1, tenant: alpha, cycle: 2026-11, state_dir: /srv/fleet, hosts: [web1]}]
+ansible_facts:
+  description: The hosts and batch sizes for the play that follows, as C(fleet_rollout).
+  returned: when O(state=open)
+  type: dict
+  sample: {fleet_rollout: {hosts: [web1, web2], serial: [1, 1], plans: {alpha: 0c5e}, cycle: 2026-11}}
+tenants:
+  description: What became of each tenant's hosts, with the counts of their outcomes.
+  returned: when O(state=closed)
+  type: dict
+in_order:
+  description: Whether every host was verified or had nothing to change.
+  returned: when O(state=closed)
+  type: bool
+"""
