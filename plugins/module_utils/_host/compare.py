@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from enum import Enum
-from typing import Any, Dict, Iterator, List, Mapping, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Set
 
 from ansible_collections.bankops.fleet.plugins.module_utils._host.kernels import version_key
 
@@ -26,8 +26,6 @@ class WorseKind(str, Enum):
     KERNEL_OLDER = "kernel_older"
     UNKNOWN = "unknown"
 
-
-_COMPARED = ("machine_id", "kernel", "units", "sockets", "mounts", "disk")
 
 # Instances that come and go with devices, logins and connections, and our own transactions.
 _PASSING_UNITS = (
@@ -56,20 +54,12 @@ def what_got_worse(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[
     Both are states as ``read_state`` returns them. What either could not read is reported with kind ``unknown``.
     """
     worse: List[Dict[str, str]] = []
-    checks = {
-        "machine_id": _machine_id,
-        "kernel": _kernel,
-        "units": _units,
-        "sockets": _sockets,
-        "mounts": _mounts,
-        "disk": _disk,
-    }
-    for part in _COMPARED:
+    for part, compare in _PARTS.items():
         unknown = _why_unknown(part, before, after)
         if unknown:
             worse.append(_entry(WorseKind.UNKNOWN, part, unknown))
         else:
-            worse.extend(checks[part](before[part], after[part]))
+            worse.extend(compare(before[part], after[part]))
     return sorted(worse, key=lambda entry: (entry["kind"], entry["subject"], entry["detail"]))
 
 
@@ -143,3 +133,13 @@ def _is_passing_socket(socket: str) -> bool:
     if port >= _FIRST_EPHEMERAL_PORT or _X11_FORWARDING.match(socket):
         return True
     return socket.startswith("udp ") and port in _DHCP_CLIENTS
+
+
+_PARTS: Dict[str, Callable[[Any, Any], Iterator[Dict[str, str]]]] = {
+    "machine_id": _machine_id,
+    "kernel": _kernel,
+    "units": _units,
+    "sockets": _sockets,
+    "mounts": _mounts,
+    "disk": _disk,
+}

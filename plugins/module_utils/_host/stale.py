@@ -20,9 +20,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._host.units import s
 _DELETED = b" (deleted)"
 # Deleted files that no package brought: caches of compilers, shared memory, what users run from their homes.
 _NO_PACKAGE_FILE = re.compile(
-    
     rb"(?!/)|/(memfd:|SYSV|dev/|proc/|run/|tmp/|var/(tmp|run|cache)/|home/|root/|drm|i915|anon_hugepage|\[)"
-
 )
 _PROPERTIES = "Id,LoadState,ActiveState,Type,Transient,KillMode,MainPID,RefuseManualStop"
 

@@ -10,7 +10,10 @@ from typing import Any, Dict, Iterable, List, Sequence
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 
-_PROPERTIES = "Id,LoadState,ActiveState,Type,Transient,TriggeredBy,BusName,WantedBy,RequiredBy,ConditionResult"
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,Type,Transient,TriggeredBy,BusName,WantedBy,RequiredBy,"
+    "ConditionResult,ConditionTimestampMonotonic"
+)
 
 
 def show_units(commands: Commands, patterns: Sequence[str], properties: str) -> List[Dict[str, str]]:
@@ -51,9 +54,10 @@ def _is_on_demand(unit: Dict[str, str]) -> bool:
 
 
 def _is_skipped(unit: Dict[str, str]) -> bool:
-    return (
-        unit.get("Type") == "oneshot" and unit.get("ActiveState") == "inactive" and unit.get("ConditionResult") == "no"
-    )
+    # systemd says "no" for conditions that it never looked at, too.
+    looked = unit.get("ConditionTimestampMonotonic", "0") != "0"
+    is_resting_job = unit.get("Type") == "oneshot" and unit.get("ActiveState") == "inactive"
+    return is_resting_job and looked and unit.get("ConditionResult") == "no"
 
 
 def _names(units: Iterable[Dict[str, str]]) -> List[str]:
