@@ -1,0 +1,108 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a lab is ready: every host answers over SSH with its boot complete, and the services together do their work."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from ansible_collections.bankops.fleet.lab.topology import Host
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+
+BOOT_SECONDS = 120
+SERVICE_SECONDS = 60
+
+SshCommand = Callable[[Host, Sequence[str]], list[str]]
+
+
+def wait_until_ready(hosts: Sequence[Host], ssh: SshCommand, pool: Executor) -> None:
+    """Wait until every host has booted. Raises FleetError of kind ``host_not_ready`` naming each that has not."""
+    troubles = [trouble for trouble in pool.map(lambda host: _trouble(host, ssh), hosts) if trouble]
+    if troubles:
+        raise FleetError(
+            "Hosts did not become ready: " + "; ".join(troubles) + ".",
+            kind="host_not_ready",
+            remedy="Look with lab/fleet ssh HOST, or podman logs; docs/lab.md has a section on troubleshooting.",
+        )
+
+
+def _trouble(host: Host, ssh: SshCommand) -> str:
+    """Empty when the host has booted, otherwise what is wrong with it."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    said = ""
+    while time.monotonic() < deadline:
+        command = ssh(host, ["systemctl", "is-system-running", "--wait"])
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+        except subprocess.TimeoutExpired:
+            said = "still booting"
+            continue
+        said = done.stdout.strip() or done.stderr.strip()
+        if said == "running":
+            return ""
+        if said == "degraded":
+            failed = subprocess.run(
+                ssh(host, ["systemctl", "--failed", "--plain", "--no-legend"]),
+                capture_output=True,
+                text=True,
+                timeout=30,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+            return f"{host.name} has failed units: {failed.stdout.strip()}"
+        time.sleep(0.3)
+    return f"{host.name} after {BOOT_SECONDS} s: {said}"
+
+
+def wait_for_services(hosts: Sequence[Host]) -> None:
+    """Wait until the load balancer serves from every web host and etcd has its quorum, where the lab has them."""
+    names = {host.name for host in hosts if host.role == "web"}
+    for host in hosts:
+        if host.role == "lb" and names:
+            port = host.published[0][0]
+            _wait_for("the load balancer to serve from every web host", lambda: _serves_from(port, names))
+    members = [host for host in hosts if host.role == "kv"]
+    if len(members) > 1:
+        for host in members:
+            port = host.published[0][0]
+            _wait_for(f"etcd on {host.name} to be healthy", lambda: _etcd_is_healthy(port))
+
+
+def _wait_for(what: str, happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SERVICE_SECONDS
+    while not happened():
+        if time.monotonic() > deadline:
+            raise FleetError(
+                f"Waited {SERVICE_SECONDS} s in vain for {what}.",
+                kind="service_not_ready",
+                remedy="Look with lab/fleet ssh HOST -- journalctl -b",
+            )
+        time.sleep(0.3)
+
+
+def _get(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return str(answer.read().decode())
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return None
+
+
+def _serves_from(port: int, names: set[str]) -> bool:
+    """One request for each web host, and every one of them is answered by another."""
+    answers = {(_get(f"http://127.0.0.1:{port}/") or "").strip() for _ in names}
+    return answers == names
+
+
+def _etcd_is_healthy(port: int) -> bool:
+    text = _get(f"http://127.0.0.1:{port}/health")
+    return text is not None and json.loads(text).get("health") == "true"
