@@ -75,7 +75,7 @@ def problems_of_import(artifact: Path) -> list[str]:
         done = subprocess.run(
             [sys.executable, "-m", "galaxy_importer.main", str(artifact)],
             cwd=temporary,
-            # The importer looks for ansible-doc and ansible-lint in PATH; the checkout's ansible.cfg is not the artifact's.
+            # ansible-doc and ansible-lint are looked for in PATH; the checkout's ansible.cfg is not the artifact's.
             env={
                 **{name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"},
                 "GALAXY_IMPORTER_CONFIG": str(configuration),
