@@ -10,14 +10,14 @@ import hashlib
 import json
 from typing import Any
 
-_CONTAINERS = (dict, list)
+_CONTAINERS = (dict, list, tuple)
 
 
 def canonical(value: Any) -> bytes:
     """The canonical JSON of plain data.
 
-    Raises TypeError for what JSON would change on the way: keys that are no strings, tuples, dates, sets. Raises ValueError for
-    NaN and the infinities.
+    Raises TypeError for what JSON would change on the way or does not know: keys that are no strings, tuples, dates,
+    sets. Raises ValueError for NaN and the infinities.
     """
     _refuse_changing(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
@@ -34,16 +34,16 @@ def digest_of_bytes(content: bytes) -> str:
 
 
 def _refuse_changing(value: Any) -> None:
-    """json.dumps writes a tuple as a list and the key 1 as "1" without a word; two different values would share a digest."""
+    """json.dumps writes a tuple as a list and the key 1 as "1", so that two different values would share a digest."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"{key!r} is a key of type {type(key).__name__}; keys are strings.")
-            if isinstance(inner, _CONTAINERS) or isinstance(inner, tuple):
+            if isinstance(inner, _CONTAINERS):
                 _refuse_changing(inner)
     elif isinstance(value, list):
         for inner in value:
-            if isinstance(inner, _CONTAINERS) or isinstance(inner, tuple):
+            if isinstance(inner, _CONTAINERS):
                 _refuse_changing(inner)
     elif isinstance(value, tuple):
         raise TypeError(f"{value!r} is a tuple; lists are written as lists.")

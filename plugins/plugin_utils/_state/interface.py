@@ -55,7 +55,8 @@ class PlanWriter(ABC):
 class State(ABC):
     """What attempts share. Every method may be called by many processes at once.
 
-    Tenants, hosts, cycles and digests are data from outside: names that could leave the state raise FleetError of kind ``bad_name``.
+    Tenants, hosts, cycles and digests are data from outside: a name that could leave the state raises FleetError of
+    kind ``bad_name``. What cannot be read or written raises ``state_error``, ``state_locked`` or ``state_damaged``.
     """
 
     # Plans: immutable, found by digest, and verified on every read.
@@ -67,7 +68,8 @@ class State(ABC):
     def get_plan(self, tenant: str, plan: str) -> dict[str, Any]:
         """The head of a plan.
 
-        Raises FleetError: ``plan_missing``, ``plan_changed`` when it is not what its digest says, ``plan_newer`` when a newer version wrote it.
+        Raises FleetError: ``plan_missing``, ``plan_changed`` when it is not what its digest says, ``plan_newer`` when a
+        newer version wrote it.
         """
         content, place = self.read_head(tenant, plan)
         head = _verified(content, plan, place)
@@ -79,12 +81,14 @@ class State(ABC):
         entry = self.get_plan(tenant, plan)["hosts"].get(host)
         if entry is None:
             raise FleetError(
-                f"Plan {plan[:16]} of tenant {tenant} does not name {host}.", kind="host_not_planned", remedy="Make a new plan."
+                f"Plan {plan[:16]} of tenant {tenant} does not name {host}.",
+                kind="host_not_planned",
+                remedy="Make a new plan.",
             )
         return self.get_host_document(tenant, plan, host, entry["digest"])
 
     def get_host_document(self, tenant: str, plan: str, host: str, digest: str) -> dict[str, Any]:
-        """The document of a host whose digest is known from the plan's head: cheaper than ``get_host`` for many hosts."""
+        """The document of a host whose digest the plan's head named: cheaper than ``get_host`` for many hosts."""
         content, place = self.read_host(tenant, plan, host)
         document = _verified(content, digest, place)
         _refuse_newer(document, place)
@@ -92,11 +96,11 @@ class State(ABC):
 
     @abstractmethod
     def read_head(self, tenant: str, plan: str) -> tuple[bytes, str]:
-        """The bytes of a plan's head, not verified, and where they came from. Raises FleetError of kind ``plan_missing``."""
+        """The bytes of a plan's head, not verified, and where they came from. Raises ``plan_missing``."""
 
     @abstractmethod
     def read_host(self, tenant: str, plan: str, host: str) -> tuple[bytes, str]:
-        """The bytes of a host's document, not verified, and where they came from. Raises FleetError of kind ``plan_missing``."""
+        """The bytes of a host's document, not verified, and where they came from. Raises ``plan_missing``."""
 
     # Cycles: which plans belong together, and their order.
 
@@ -117,13 +121,13 @@ class State(ABC):
     def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
         """Append one line, and return it when it is safe on disk.
 
-        ``build`` gets the last whole line (None in an empty ledger) while the ledger is locked, and returns the new one; both without
-        the line feed. What an interrupted append left behind is moved aside first (see ``torn``).
+        ``build`` gets the last whole line (None in an empty ledger) while the ledger is locked, and returns the new
+        one; both without the line feed. What an interrupted append left behind is moved aside first (see ``torn``).
         """
 
     @abstractmethod
     def entries(self, tenant: str, plan: str) -> Iterator[bytes]:
-        """The whole lines of a ledger, oldest first, without line feeds. Lines appended after the call may be missing."""
+        """The whole lines of a ledger when this is called, oldest first, without line feeds."""
 
     @abstractmethod
     def torn(self, tenant: str, plan: str) -> list[bytes]:
@@ -133,7 +137,7 @@ class State(ABC):
 
     @abstractmethod
     def acquire(self, tenant: str, name: str, owner: str, *, seconds: float, now: datetime) -> Lease:
-        """Take a lease, or take over one whose heartbeat is older than its ``seconds``; an owner may acquire its own again.
+        """Take a lease, or take over one whose heartbeat is older than its ``seconds``; one's own may be taken again.
 
         Raises FleetError of kind ``lease_held``, which names the owner.
         """
@@ -150,11 +154,11 @@ class State(ABC):
 
     @abstractmethod
     def first_seen(self, tenant: str, keys: Iterable[str], now: date) -> dict[str, str]:
-        """Record ``now`` (UTC) for keys (``name=version``) never seen before; return the dates (YYYY-MM-DD) of all keys ever seen."""
+        """Record ``now`` (UTC) for new keys (``name=version``); return the dates (YYYY-MM-DD) of all ever seen."""
 
     @abstractmethod
     def stop_requested(self, tenant: str) -> str | None:
-        """What asks the tenant's attempts to stop (the path of a stop file of the tenant or of all tenants), or None."""
+        """What asks the tenant's attempts to stop (the path of its stop file, or of everybody's), or None."""
 
     @abstractmethod
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
@@ -165,7 +169,7 @@ def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:
     found = digest_of_bytes(content)
     if found != digest:
         raise FleetError(
-            f"{place} has the digest {found[:16]}, and should have {digest[:16]}: it was changed or damaged after it was frozen.",
+            f"{place} has the digest {found[:16]}, and should have {digest[:16]}: it was changed after it was frozen.",
             kind="plan_changed",
             remedy="Find out who changed it; then make a new plan.",
             data={"file": place, "expected": digest, "found": found},

@@ -1,0 +1,260 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The policy of a host: its variables, validated, as plain typed data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan import consistency, semantics
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import (
+    Problem,
+    did_you_mean,
+    raise_problems,
+    show,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification import (
+    Fault,
+    Options,
+    check,
+    check_all,
+    defaults,
+)
+
+PREFIX = "patch_"
+RUN_TIME = frozenset({"patch_cycle", "patch_plans", "patch_tenants", "patch_plan_digest"})
+"""Variables that are given when a playbook is started, and are no policy of a host."""
+PLACEMENT = ("fleet_tenant", "fleet_cluster", "fleet_wave", "fleet_instance_id")
+_EMERGENCY = "patch_emergency"
+_MISSING = {
+    "fleet_tenant": "Set fleet_tenant to the client this host belongs to.",
+    "fleet_cluster": "Set fleet_cluster to the host's cluster, or to none if it stands alone.",
+    "fleet_wave": "Set fleet_wave to one of the names in patch_waves.",
+}
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A package (glob) kept back until the end of a day."""
+
+    package: str
+    owner: str
+    reason: str
+    expires: date
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the hold still holds; its last day is included."""
+        return day <= self.expires
+
+
+@dataclass(frozen=True)
+class Wave:
+    """A stage of the rollout; batches are numbers of hosts or percentages of the wave (``"25%"``)."""
+
+    name: str
+    batches: tuple[int | str, ...]
+    soak_minutes: int
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """Where a host is drained."""
+
+    host: str
+    backend: str
+    server: str
+    socket: str
+    min_healthy: int
+    drain_timeout: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The policy of one host. Fields that are no placement are the variables ``patch_<field>``."""
+
+    tenant: str
+    cluster: str | None
+    """None for a host that stands alone."""
+    wave: str
+    instance_id: str
+    classes: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    minimum_age_days: int
+    holds: tuple[Hold, ...]
+    allow_removals: bool
+    keep_versions: bool
+    package_manager: str
+    waves: tuple[Wave, ...]
+    cluster_max_down: int
+    max_failed: int
+    plan_expires_hours: int
+    soak_wait_minutes: int
+    load_balancer: LoadBalancer | None
+    health_checks: tuple[dict[str, Any], ...]
+    reboot: str
+    restart: str
+    minimum_free_mb: dict[str, int]
+    lock_timeout: int
+    timeout: int
+    verify_timeout: int
+    reconnect_timeout: int
+    hooks: dict[str, list[str]]
+
+    def as_data(self) -> dict[str, Any]:
+        """The policy as a host's document has it: plain data, without the placement, which the plan's head has."""
+        data = {key: _plain(value) for key, value in asdict(self).items()}
+        for key in PLACEMENT:
+            del data[key.removeprefix("fleet_")]
+        return data
+
+
+@dataclass(frozen=True)
+class HostVariables:
+    """The templated variables of a host, and where each was set; ``where`` is also asked for variables that are not."""
+
+    host: str
+    variables: Mapping[str, Any]
+    where: Callable[[str], str]
+
+
+def read_policies(
+    options: Options,
+    hosts: Iterable[HostVariables],
+    *,
+    emergency: bool,
+    source: str,
+    inventory: Iterable[str],
+) -> dict[str, Policy]:
+    """The policies of the selected hosts, by host.
+
+    ``options`` are those of the role's argument specification, ``source`` names the inventory, ``inventory`` are all of
+    its hosts.
+
+    Raises FleetError: ``bad_policy`` with every problem of every host, ``empty_fleet``.
+    """
+    policies: dict[str, Policy] = {}
+    problems: list[Problem] = []
+    wheres: dict[str, Callable[[str], str]] = {}
+    known = frozenset(inventory)
+    for given in hosts:
+        policy, found = read_policy(options, given.variables, given.host, given.where, emergency=emergency)
+        problems.extend(found)
+        wheres[given.host] = given.where
+        if policy:
+            policies[given.host] = policy
+    if not wheres:
+        raise empty_fleet(source)
+    problems.extend(consistency.check(policies, wheres, known))
+    raise_problems(problems, "The policy")
+    return policies
+
+
+def read_policy(
+    options: Options, variables: Mapping[str, Any], host: str, where: Callable[[str], str], *, emergency: bool
+) -> tuple[Policy | None, list[Problem]]:
+    """The policy of one host, or None and everything that is wrong with its variables."""
+    faults = list(_unknown(options, variables))
+    values = defaults(options)
+    overrides, found = _overrides(options, variables.get(_EMERGENCY))
+    faults.extend(found)
+    for name, option in options.items():
+        if name in RUN_TIME or name == _EMERGENCY:
+            continue
+        if variables.get(name) is not None:
+            values[name], found = check(option, name, variables[name])
+            faults.extend(found)
+        elif option.get("required"):
+            faults.append(_missing(name, variables))
+    if emergency:
+        values.update(overrides)
+    if not faults:
+        faults = list(semantics.check(values))
+    if faults:
+        return None, [_problem(fault, host, where) for fault in faults]
+    return _policy(values, host), []
+
+
+def _problem(fault: Fault, host: str, where: Callable[[str], str]) -> Problem:
+    variable = fault.key.partition(".")[0].partition("[")[0]
+    return Problem(where(variable), fault.key, fault.value, fault.what, fault.remedy, host)
+
+
+def empty_fleet(source: str) -> FleetError:
+    """The error for a plan of nothing."""
+    return FleetError(
+        f"{source}: no host is selected, so there is nothing to plan.",
+        kind="empty_fleet",
+        remedy="Look at the inventory (ansible-inventory --graph), --limit and patch_tenants.",
+    )
+
+
+def _unknown(options: Options, variables: Mapping[str, Any]) -> Iterable[Fault]:
+    known = [name for name in options if name.startswith(PREFIX)]
+    for name in variables:
+        if name.startswith(PREFIX) and name not in options:
+            remedy = did_you_mean(name, known) or "docs/policy.md lists the variables that are known."
+            yield Fault(show(name), show(variables[name]), "is not known", remedy)
+
+
+def _missing(name: str, variables: Mapping[str, Any]) -> Fault:
+    alike = did_you_mean(name, [key for key in variables if key.startswith("fleet_") and key not in PLACEMENT])
+    hint = f" ({alike.removeprefix('Did you mean ').rstrip('?')} is set; is it misspelt?)" if alike else ""
+    return Fault(name, "", "is missing", _MISSING[name] + hint)
+
+
+def _overrides(options: Options, value: Any) -> tuple[dict[str, Any], list[Fault]]:
+    """What holds in an emergency cycle, validated in every cycle, so that it works when it is needed."""
+    if value is None:
+        return {}, []
+    allowed = {
+        name: {key: part for key, part in option.items() if key not in ("default", "required")}
+        for name, option in options.items()
+        if name.startswith(PREFIX) and name not in RUN_TIME and name != _EMERGENCY
+    }
+    given, faults = check({"type": "dict"}, _EMERGENCY, value)
+    if faults:
+        return {}, faults
+    overrides, faults = check_all(allowed, f"{_EMERGENCY}.", given)
+    if not faults:
+        faults = [
+            Fault(f"{_EMERGENCY}.{fault.key}", fault.value, fault.what, fault.remedy)
+            for fault in semantics.check_values(overrides)
+        ]
+    return overrides, faults
+
+
+def _policy(values: Mapping[str, Any], host: str) -> Policy:
+    balancer = values.get("patch_load_balancer")
+    taken = {
+        "tenant": values["fleet_tenant"],
+        "cluster": None if semantics.stands_alone(values["fleet_cluster"]) else values["fleet_cluster"],
+        "wave": values["fleet_wave"],
+        "instance_id": values["fleet_instance_id"],
+        "holds": tuple(
+            Hold(**{**hold, "expires": date.fromisoformat(hold["expires"])}) for hold in values["patch_holds"]
+        ),
+        "waves": tuple(Wave(**{**wave, "batches": tuple(wave["batches"])}) for wave in values["patch_waves"]),
+        "load_balancer": LoadBalancer(**{"server": host, **balancer}) if balancer else None,
+    }
+    for field in fields(Policy):
+        if field.name not in taken:
+            value = values[PREFIX + field.name]
+            taken[field.name] = tuple(value) if isinstance(value, list) else value
+    return Policy(**taken)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,253 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state in a folder; docs/contracts.md shows its layout."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace as with_values
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest_of_bytes
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files, lines
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Lease, PlanWriter, State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import (
+    check_cycle,
+    check_digest,
+    check_name,
+    encode_host,
+)
+
+STOP_FILE = "STOP"
+
+
+class FolderState(State):
+    """The state below ``root``, for its owner alone. A network file system must have working locks (NFS 4)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @contextmanager
+    def write_plan(self, tenant: str) -> Iterator[PlanWriter]:
+        plans = self._tenant(tenant) / "plans"
+        folder = plans / f".new-{secrets.token_hex(8)}"
+        with files.disk_errors():
+            files.make_folders(folder / "hosts")
+            try:
+                yield _FolderPlanWriter(folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def read_head(self, tenant: str, plan: str) -> tuple[bytes, str]:
+        return self._read(self._plan(tenant, plan) / "plan.json")
+
+    def read_host(self, tenant: str, plan: str, host: str) -> tuple[bytes, str]:
+        return self._read(self._plan(tenant, plan) / "hosts" / f"{encode_host(host)}.json")
+
+    def put_cycle(self, cycle: str, plans: Iterable[dict[str, str]]) -> dict[str, Any]:
+        path = self._root / "cycles" / f"{check_cycle(cycle)}.json"
+        given = {check_name(entry["tenant"], "tenant"): check_digest(entry["plan"]) for entry in plans}
+        with self._exclusive(path):
+            before = files.read_json(path)["plans"] if path.exists() else []
+            merged = {entry["tenant"]: entry["plan"] for entry in before} | given
+            document = {"cycle": cycle, "plans": [{"tenant": t, "plan": p} for t, p in merged.items()]}
+            files.replace(path, canonical(document))
+        return document
+
+    def get_cycle(self, cycle: str) -> dict[str, Any]:
+        path = self._root / "cycles" / f"{check_cycle(cycle)}.json"
+        try:
+            with files.disk_errors():
+                document = files.read_json(path)
+        except FleetError as problem:
+            if not isinstance(problem.__cause__, FileNotFoundError):
+                raise
+            raise FleetError(
+                f"Cycle {cycle} has no plan in {self._root}.", kind="cycle_missing", remedy="Run patch_plan.yml for it."
+            ) from problem
+        return document
+
+    def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
+        with files.disk_errors():
+            return lines.append_line(self._ledger(tenant, plan), build)
+
+    def entries(self, tenant: str, plan: str) -> Iterator[bytes]:
+        with files.disk_errors():
+            return lines.whole_lines(self._ledger(tenant, plan))
+
+    def torn(self, tenant: str, plan: str) -> list[bytes]:
+        with files.disk_errors():
+            return lines.torn_ends(self._ledger(tenant, plan))
+
+    def acquire(self, tenant: str, name: str, owner: str, *, seconds: float, now: datetime) -> Lease:
+        path = self._lease(tenant, name)
+        with self._exclusive(path):
+            held = _read_lease(path)
+            if held and held.owner != owner and now - held.heartbeat <= timedelta(seconds=held.seconds):
+                raise FleetError(
+                    f"{held.owner} has held {name} of tenant {tenant} since {held.acquired.isoformat()}; "
+                    f"its last sign of life is of {held.heartbeat.isoformat()}.",
+                    kind="lease_held",
+                    remedy=f"Wait until it is done, or {held.seconds:g} s after its last sign of life.",
+                    data={"owner": held.owner, "heartbeat": held.heartbeat.isoformat()},
+                )
+            taken_from = held.owner if held and held.owner != owner else None
+            acquired = held.acquired if held and held.owner == owner else now
+            lease = Lease(tenant, name, owner, acquired, now, seconds, taken_from)
+            _write_lease(path, lease)
+        return lease
+
+    def renew(self, lease: Lease, *, now: datetime) -> Lease:
+        path = self._lease(lease.tenant, lease.name)
+        with self._exclusive(path):
+            held = _read_lease(path)
+            if held is None or held.owner != lease.owner:
+                raise FleetError(
+                    f"{lease.owner} no longer holds {lease.name} of tenant {lease.tenant}: "
+                    f"{held.owner + ' took it over' if held else 'it was released'}.",
+                    kind="lease_lost",
+                    remedy="Stop what it protects, and look who else is at work.",
+                )
+            renewed = with_values(lease, heartbeat=now)
+            _write_lease(path, renewed)
+        return renewed
+
+    def release(self, lease: Lease) -> None:
+        path = self._lease(lease.tenant, lease.name)
+        with self._exclusive(path):
+            held = _read_lease(path)
+            if held and held.owner == lease.owner:
+                path.unlink()
+                files.sync_folder(path.parent)
+
+    def first_seen(self, tenant: str, keys: Iterable[str], now: date) -> dict[str, str]:
+        path = self._tenant(tenant) / "first_seen.json"
+        with self._exclusive(path):
+            dates: dict[str, str] = files.read_json(path) if path.exists() else {}
+            new = {key: now.isoformat() for key in keys if key not in dates}
+            if new:
+                dates.update(new)
+                files.replace(path, canonical(dates))
+        return dates
+
+    def stop_requested(self, tenant: str) -> str | None:
+        for folder in (self._root, self._tenant(tenant)):
+            # lexists: a dangling link asks to stop as well.
+            if os.path.lexists(folder / STOP_FILE):
+                return str(folder / STOP_FILE)
+        return None
+
+    def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
+        path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
+        if path.name in ("plan.json", "hosts") or path.name.startswith("ledger"):
+            raise FleetError(
+                f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
+            )
+        with files.disk_errors():
+            files.replace(path, content)
+        return path
+
+    def _tenant(self, tenant: str) -> Path:
+        return self._root / "tenants" / check_name(tenant, "tenant")
+
+    def _plan(self, tenant: str, plan: str) -> Path:
+        return self._tenant(tenant) / "plans" / check_digest(plan)
+
+    def _existing_plan(self, tenant: str, plan: str) -> Path:
+        folder = self._plan(tenant, plan)
+        if not (folder / "plan.json").is_file():
+            raise _plan_missing(folder)
+        return folder
+
+    def _ledger(self, tenant: str, plan: str) -> Path:
+        return self._existing_plan(tenant, plan) / "ledger.jsonl"
+
+    def _lease(self, tenant: str, name: str) -> Path:
+        return self._tenant(tenant) / "leases" / f"{check_name(name, 'name of a lease')}.json"
+
+    def _read(self, path: Path) -> tuple[bytes, str]:
+        try:
+            with files.disk_errors():
+                return path.read_bytes(), str(path)
+        except FleetError as problem:
+            if isinstance(problem.__cause__, FileNotFoundError):
+                raise _plan_missing(path) from problem
+            raise
+
+    @contextmanager
+    def _exclusive(self, path: Path) -> Iterator[None]:
+        """Lock a file that is replaced by way of another that is not: a lock on itself would stay with the old one."""
+        with files.disk_errors():
+            files.make_folders(path.parent)
+            with files.locked(path.with_name(f".{path.name}.lock")):
+                yield
+
+
+class _FolderPlanWriter(PlanWriter):
+    """Collects a plan in a folder beside the others, and gives it its name at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._digests: dict[str, str] = {}
+
+    def put_host(self, host: str, document: dict[str, Any]) -> str:
+        content = canonical(document)
+        files.write_new(self._path(host), content)
+        self._digests[host] = digest_of_bytes(content)
+        return self._digests[host]
+
+    def get_host(self, host: str) -> dict[str, Any]:
+        return files.read_json(self._path(host))
+
+    def finish(self, head: dict[str, Any]) -> str:
+        if {host: entry["digest"] for host, entry in head["hosts"].items()} != self._digests:
+            raise ValueError("The head of a plan names exactly the documents that were put.")
+        content = canonical(head)
+        plan = digest_of_bytes(content)
+        published = self._folder.parent / plan
+        if (published / "plan.json").is_file():
+            return plan
+        files.write_new(self._folder / "plan.json", content)
+        files.sync_folder(self._folder / "hosts")
+        files.sync_folder(self._folder)
+        try:
+            self._folder.rename(published)
+        except OSError:
+            # Somebody else published the same plan between the look and the rename.
+            if not (published / "plan.json").is_file():
+                raise
+        files.sync_folder(published.parent)
+        return plan
+
+    def _path(self, host: str) -> Path:
+        return self._folder / "hosts" / f"{encode_host(host)}.json"
+
+
+def _plan_missing(path: Path) -> FleetError:
+    return FleetError(
+        f"{path} is not there: this state has no such plan.",
+        kind="plan_missing",
+        remedy="Look at fleet_state_dir and the digest, or run patch_plan.yml.",
+    )
+
+
+def _read_lease(path: Path) -> Lease | None:
+    if not path.exists():
+        return None
+    data = files.read_json(path)
+    moments = {key: datetime.fromisoformat(data[key]) for key in ("acquired", "heartbeat")}
+    return Lease(**{**data, **moments})
+
+
+def _write_lease(path: Path, lease: Lease) -> None:
+    moments = {"acquired": lease.acquired.isoformat(), "heartbeat": lease.heartbeat.isoformat()}
+    files.replace(path, canonical({**vars(lease), **moments}))
