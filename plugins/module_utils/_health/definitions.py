@@ -134,9 +134,7 @@ def validate_checks(checks: Any) -> List[str]:
         if not found:
             name = complete(check)["name"]
             if name in names:
-                problems.append(
-                    f"Health checks {names[name]} and {number} are both named {name}: name each differently."
-                )
+                problems.append(f"Health checks {names[name]} and {number} are both named {name}; give each its own.")
             names.setdefault(name, number)
     return problems
 
@@ -187,13 +185,13 @@ def _contradictions(check: Mapping[str, Any], label: str) -> List[str]:
 def _default_name(check_type: CheckType, check: Mapping[str, Any]) -> str:
     if check_type is CheckType.HTTP:
         return f"http {check['url'].split('?', 1)[0]}"  # a query may hold a token
-    subject = {
-        CheckType.TCP: lambda: f"{check['host']}:{check['port']}",
-        CheckType.COMMAND: lambda: " ".join(check["argv"]),
-        CheckType.UNIT: lambda: check["unit"],
-        CheckType.ETCD: lambda: f"of {len(check['endpoints'])} endpoints",
-    }[check_type]()
-    return f"{check_type.value} {subject}"
+    if check_type is CheckType.TCP:
+        return f"tcp {check['host']}:{check['port']}"
+    if check_type is CheckType.COMMAND:
+        return f"command {' '.join(check['argv'])}"
+    if check_type is CheckType.UNIT:
+        return f"unit {check['unit']}"
+    return f"etcd of {len(check['endpoints'])} endpoints"
 
 
 def _shown(value: Any) -> str:
