@@ -124,12 +124,10 @@ class Lab:
             unknown = names - {host.name for host in hosts}
             if unknown:
                 raise FleetError(f"The lab has no host {', '.join(sorted(unknown))}.", kind="unknown_host")
-            if any(host.role == "kv" for host in hosts):
-                # A member that lost its data cannot rejoin under its old identity: the cluster starts anew, together.
-                hosts += [host for host in self.hosts() if host.role == "kv" and host not in hosts]
-            images = image.ensure_images(self.podman, sorted({host.role for host in hosts}), self.say)
+            everyone = self.hosts()
+            images = image.ensure_images(self.podman, sorted({host.role for host in everyone}), self.say)
             self._remove({host.name for host in hosts})
-            self._start(hosts, images)
+            self._start(everyone, images)
 
     def _take_place(self) -> Place:
         known = self.description()
@@ -197,16 +195,22 @@ class Lab:
     def _start(self, hosts: Sequence[Host], images: dict[str, str]) -> None:
         started = time.monotonic()
         identifiers = {role: self.podman.image_id(name) or name for role, name in images.items()}
+        wanted = {host.name: self._configuration(host, identifiers[host.role]) for host in hosts}
         existing = self.podman.containers(self.prefix)
-        new = []
-        for host in hosts:
-            configuration = self._configuration(host, identifiers[host.role])
-            found = existing.get(host.name)
-            if found is None or found["State"] != "running" or found["Labels"].get(CONFIGURATION) != configuration:
-                new.append((host, configuration))
+        new = [
+            host
+            for host in hosts
+            if (found := existing.get(host.name)) is None
+            or found["State"] != "running"
+            or found["Labels"].get(CONFIGURATION) != wanted[host.name]
+        ]
+        if any(host.role == "kv" for host in new):
+            # A member without its data cannot rejoin under its old identity: the cluster starts anew, together.
+            new += [host for host in hosts if host.role == "kv" and host not in new]
+        self._remove({host.name for host in new} & set(existing))
         self.say(f"starting {len(new)} of {len(hosts)} hosts")
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda pair: self._run_container(pair[0], images[pair[0].role], pair[1]), new))
+            list(pool.map(lambda host: self._run_container(host, images[host.role], wanted[host.name]), new))
             readiness.wait_until_ready(hosts, self.ssh, pool)
         readiness.wait_for_services(hosts)
         self.say(f"{len(hosts)} hosts are ready after {time.monotonic() - started:.0f} s")
