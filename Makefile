@@ -19,11 +19,11 @@ help: ## Show the targets
 
 .PHONY: venv venv-2.18 lab-packages
 venv:
-	@$(environment) venv .venv requirements.txt requirements-dev.txt
+	@$(environment) .venv requirements.txt requirements-dev.txt
 venv-2.18:
-	@$(environment) venv .venv-2.18 requirements.txt tests/tools/requirements-2.18.txt
+	@$(environment) .venv-2.18 requirements.txt tests/tools/requirements-2.18.txt
 lab-packages:
-	@$(environment) packages lab/packages.txt
+	@lab/setup
 
 .PHONY: demo
 demo: venv lab-packages ## Patch the lab's fleet with real security updates, from plan to report
@@ -70,7 +70,7 @@ build: venv ## Build the collection's artifact
 	@.venv/bin/ansible-galaxy collection build --force --output-path .cache/artifact
 
 .PHONY: clean
-clean: ## Stop the lab and remove environments, caches and results
-	@if [ -x lab/fleet ] && [ -d .lab ]; then lab/fleet down --all; fi
+clean: ## Stop all labs and remove their images, environments, caches and results
+	@for lab in .lab/*/; do [ ! -d "$$lab" ] || lab/fleet clean --name "$$(basename "$$lab")"; done
 	@rm -rf .venv .venv-2.18 .cache .ansible .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
