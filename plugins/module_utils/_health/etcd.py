@@ -4,8 +4,8 @@
 
 """The health of an etcd cluster, through the JSON gateway of its v3 interface.
 
-Every endpoint is asked ``GET /health``, for which etcd itself reads through the quorum, ``POST /v3/maintenance/status`` and
-``POST /v3/cluster/member/list``. etcd 3.3 calls the gateway v3beta.
+Every endpoint is asked ``GET /health`` (for which etcd itself reads through the quorum), and by POST for
+``/v3/maintenance/status`` and ``/v3/cluster/member/list``. etcd 3.3 calls the gateway v3beta.
 Numbers of 64 bits come as strings, and what is zero is left out.
 """
 

@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: updates_info
+short_description: Read a host's state, its pending updates and its health in one call
+version_added: 0.1.0
+description:
+  - Returns what a plan and a preflight need to know of a host. The pending updates with the full simulated transaction of
+    those selected, the state of the host, and the results of health checks.
+  - Changes nothing but the package manager's lists of what there is, and these only with O(refresh=true).
+  - Run it as root. Without, what could not be read is named in RV(state.incomplete).
+extends_documentation_fragment:
+  - bankops.fleet.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Refreshing writes the package manager's lists, so check mode leaves it out and says so in
+        RV(packages.refresh_error).
+  diff_mode:
+    support: none
+    details: [There is nothing to compare.]
+  idempotent:
+    support: full
+    details: [It reports no change.]
+options:
+  manager:
+    description: The package manager; V(auto) takes the one that this host's packages are managed with.
+    type: str
+    choices: [auto, apt, dnf]
+    default: auto
+  refresh:
+    description: Whether to ask the repositories first. A refresh that fails is reported, and the old lists are used.
+    type: bool
+    default: true
+  selection:
+    description: Which of the pending updates are to be carried out; RV(packages.transaction) is simulated for these.
+    type: dict
+    default: {}
+    suboptions:
+      classes:
+        description: Security updates only, or all.
+        type: str
+        choices: [security, all]
+        default: security
+      include:
+        description: Patterns of package names to take; empty for all.
+        type: list
+        elements: str
+        default: []
+      exclude:
+        description: Patterns of package names to leave.
+        type: list
+        elements: str
+        default: []
+      held:
+        description: Patterns of package names that policy holds back.
+        type: list
+        elements: str
+        default: []
+      aged:
+        description:
+          - The updates, as C(name=version), that are old enough to be taken. Any other is too young.
+          - Not given, no minimum age applies.
+        type: list
+        elements: str
+  checks:
+    description: Health checks, as described in C(docs/health-checks.md).
+    type: list
+    elements: dict
+    default: []
+seealso:
+  - module: bankops.fleet.host_state_info
+author: bankops.fleet contributors (@bankops)
+"""
+
+EXAMPLES = r"""
+- name: Read pending security updates and the health of the host
+  bankops.fleet.updates_info:
+    selection:
+      classes: security
+      exclude: ["postgresql-*"]
+    checks:
+      - type: http
+        url: http://127.0.0.1/
+  become: true
+  register: scan
+
+- name: Show what the transaction would do
+  ansible.builtin.debug:
+    var: scan.packages.transaction
+"""
+
+RETURN = r"""
+state:
+  description: The state of the host, as M(bankops.fleet.host_state_info) returns it.
+  returned: success
+  type: dict
+  contains:
+    incomplete:
+      description: Parts of the state that could not be read, with the reason.
+      type: dict
+      returned: success
+      sample: {}
+packages:
+  description: The packages of the host.
+  returned: success
+  type: dict
+  contains:
+    manager:
+      description: V(apt), V(dnf), or null on a host with neither.
+      type: str
+      returned: success
+    pending:
+      description: >-
+        The pending updates. Each has name, arch, source, installed, candidate, origin, is_security, severity,
+        advisories, cves, is_kernel, selected and reason.
+      type: list
+      elements: dict
+      returned: success
+    transaction:
+      description: All that the selected updates would install, upgrade, downgrade or remove.
+      type: list
+      elements: dict
+      returned: success
+      sample: [{"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "3.0.15-1", "candidate": "3.0.17-1"}]
+    held:
+      description: Packages held in the package manager itself, with name and version.
+      type: list
+      elements: dict
+      returned: success
+    locks:
+      description: Who holds the package manager's locks, with path, pid and command.
+      type: list
+      elements: dict
+      returned: success
+    interrupted:
+      description: Whether an earlier transaction was interrupted, and the details.
+      type: dict
+      returned: success
+    other_actors:
+      description: Others that change packages now, with pid and command.
+      type: list
+      elements: dict
+      returned: success
+    refreshed:
+      description: Whether the lists were refreshed now.
+      type: bool
+      returned: success
+    refresh_error:
+      description: Why they were not; null where they were, or were not to be.
+      type: str
+      returned: success
+    download_bytes:
+      description: What the transaction would download.
+      type: int
+      returned: success
+    disk_bytes:
+      description: What the transaction would add to the disk; may be negative.
+      type: int
+      returned: success
+checks:
+  description: One result for each health check, in their order.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"name": "http http://127.0.0.1/", "type": "http", "ok": true, "detail": "status 200", "seconds": 0.004}]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.module_utils._health.scan import scan_host
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
+            "refresh": {"type": "bool", "default": True},
+            "selection": {
+                "type": "dict",
+                "default": {},
+                "apply_defaults": True,
+                "options": {
+                    "classes": {"type": "str", "choices": ["security", "all"], "default": "security"},
+                    "include": {"type": "list", "elements": "str", "default": []},
+                    "exclude": {"type": "list", "elements": "str", "default": []},
+                    "held": {"type": "list", "elements": "str", "default": []},
+                    "aged": {"type": "list", "elements": "str"},
+                },
+            },
+            "checks": {"type": "list", "elements": "dict", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = scan_host(
+            Commands(),
+            manager=module.params["manager"],
+            refresh=module.params["refresh"],
+            look_only=module.check_mode,
+            selection=module.params["selection"],
+            checks=module.params["checks"],
+        )
+    except FleetError as problem:
+        module.fail_json(**problem.as_result())
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
