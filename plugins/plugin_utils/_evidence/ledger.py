@@ -1,0 +1,176 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ledger: JSON lines, each bound to the one before by its hash, so that none can be changed, moved or taken out unseen.
+
+``hash`` is the SHA-256 of the canonical entry (sorted keys, no spaces, UTF-8) without the key ``hash``; ``prev`` is the
+hash of the line before, 64 zeroes in the first. What the chain alone cannot show is that lines were cut off at the end:
+the reports, and later the seal, name the count and the last hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+START = "0" * 64
+"""The ``prev`` of a ledger's first entry."""
+
+_KEYS = frozenset(
+    ("seq", "time", "plan", "attempt", "cycle", "tenant", "host", "phase", "outcome", "data", "prev", "hash")
+)
+_OUTCOMES = frozenset(outcome.value for outcome in EntryOutcome)
+_HOST_OUTCOMES = frozenset(outcome.value for outcome in HostOutcome)
+_PHASES = frozenset(phase.value for phase in Phase)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of a whole ledger found: the hash of its last entry is ``head``, problems name the line and the cause."""
+
+    ok: bool
+    count: int
+    head: str
+    problems: tuple[str, ...]
+
+
+def build_entry(
+    previous_line: bytes | None,
+    *,
+    plan: str,
+    attempt: int,
+    cycle: str,
+    tenant: str,
+    host: str | None,
+    phase: Phase,
+    outcome: EntryOutcome | HostOutcome,
+    data: dict[str, Any],
+    time: datetime,
+) -> bytes:
+    """The line that follows ``previous_line`` (None in an empty ledger), without its line feed.
+
+    ``data`` is redacted here, so that nobody can forget it. Raises FleetError of kind ``ledger_damaged`` when the line
+    before is no entry.
+    """
+    seq, prev = _follow(previous_line)
+    entry = {
+        "seq": seq,
+        "time": time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "plan": plan,
+        "attempt": attempt,
+        "cycle": cycle,
+        "tenant": tenant,
+        "host": host,
+        "phase": phase.value,
+        "outcome": outcome.value,
+        "data": redact(data),
+        "prev": prev,
+    }
+    return canonical({**entry, "hash": digest(entry)})
+
+
+def record(
+    state: State,
+    *,
+    plan: str,
+    attempt: int,
+    cycle: str,
+    tenant: str,
+    host: str | None,
+    phase: Phase,
+    outcome: EntryOutcome | HostOutcome,
+    data: dict[str, Any],
+) -> None:
+    """Append an entry to the plan's ledger; it is safe on disk when this returns. Raises FleetError and OSError."""
+    state.append(
+        tenant,
+        plan,
+        lambda previous_line: build_entry(
+            previous_line,
+            plan=plan,
+            attempt=attempt,
+            cycle=cycle,
+            tenant=tenant,
+            host=host,
+            phase=phase,
+            outcome=outcome,
+            data=data,
+            # Taken under the lock, so that times follow the order of the entries.
+            time=datetime.now(timezone.utc),
+        ),
+    )
+
+
+def read_entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The entries of a ledger, in order, not verified. Raises FleetError (``ledger_damaged``) at a line that is no entry."""
+    for number, line in enumerate(lines, start=1):
+        yield _parse(line, f"Line {number} of the ledger")
+
+
+def verify(lines: Iterable[bytes]) -> Verification:
+    """Check every line of a ledger: its form, its hash, its place in the chain, and that all belong to one plan."""
+    problems: list[str] = []
+    prev, count, owner = START, 0, None
+    for count, line in enumerate(lines, start=1):
+        try:
+            entry = _parse(line, f"Line {count}")
+        except FleetError as problem:
+            problems.append(problem.message)
+            # The next line cannot be compared with this one; its own hash still can.
+            prev = ""
+            continue
+        owner = owner or (entry["tenant"], entry["plan"])
+        problems += [f"Line {count}: {problem}." for problem in _problems_of(entry, line, count, prev, owner)]
+        prev = entry["hash"]
+    return Verification(ok=not problems, count=count, head=prev, problems=tuple(problems))
+
+
+def _problems_of(
+    entry: dict[str, Any], line: bytes, number: int, prev: str, owner: tuple[str, str]
+) -> Iterator[str]:
+    body = {key: value for key, value in entry.items() if key != "hash"}
+    if canonical(entry) != line:
+        yield "it is not in canonical form"
+    if digest(body) != entry["hash"]:
+        yield "its content does not match its hash"
+    if prev and entry["prev"] != prev:
+        yield "it does not follow the line before"
+    if entry["seq"] != number:
+        yield f"its number is {entry['seq']}"
+    if (entry["tenant"], entry["plan"]) != owner:
+        yield "it belongs to another plan or tenant"
+    allowed = _HOST_OUTCOMES if entry["phase"] == Phase.OUTCOME else _OUTCOMES
+    if entry["phase"] not in _PHASES or entry["outcome"] not in allowed:
+        yield f"phase {entry['phase']!r} with outcome {entry['outcome']!r} is unknown"
+
+
+def _follow(previous_line: bytes | None) -> tuple[int, str]:
+    """The number and the ``prev`` of the next entry."""
+    if previous_line is None:
+        return 1, START
+    entry = _parse(previous_line, "The last line of the ledger")
+    return entry["seq"] + 1, entry["hash"]
+
+
+def _parse(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    if not isinstance(entry, dict) or set(entry) != _KEYS or type(entry["seq"]) is not int:
+        raise FleetError(
+            f"{place} is not an entry of a ledger.",
+            kind="ledger_damaged",
+            remedy="Compare it with a copy; nothing is applied on a ledger that cannot be trusted.",
+        )
+    return entry
