@@ -10,10 +10,10 @@ module: host_state_info
 short_description: Read a host's state, tell what got worse, and wait until the host is healthy
 version_added: 0.1.0
 description:
-  - Returns the state of a host. Its identity, kernel, start of boot, units, listening sockets, mounts, free space, and the
-    processes that still run files which an upgrade deleted.
-  - Compares it to the state in O(before), runs health checks, and repeats both until nothing is worse and all checks pass,
-    for at most O(timeout) seconds.
+  - Returns the state of a host. Its identity, kernel, start of boot, units, listening sockets, mounts, free space, and
+    the processes that still run files which an upgrade deleted.
+  - Compares it to the state in O(before), runs health checks, and repeats both until nothing is worse and all checks
+    pass, for at most O(timeout) seconds.
   - Does not fail when the host is worse. The caller decides, by RV(settled).
   - Run it as root. Without, what could not be read is named in RV(state.incomplete).
 extends_documentation_fragment:
@@ -176,6 +176,7 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._health.wait import wait_for_health

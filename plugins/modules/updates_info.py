@@ -10,8 +10,8 @@ module: updates_info
 short_description: Read a host's state, its pending updates and its health in one call
 version_added: 0.1.0
 description:
-  - Returns what a plan and a preflight need to know of a host. The pending updates with the full simulated transaction of
-    those selected, the state of the host, and the results of health checks.
+  - Returns what a plan and a preflight need to know of a host. The pending updates with the full simulated transaction
+    of those selected, the state of the host, and the results of health checks.
   - Changes nothing but the package manager's lists of what there is, and these only with O(refresh=true).
   - Run it as root. Without, what could not be read is named in RV(state.incomplete).
 extends_documentation_fragment:
@@ -128,7 +128,8 @@ packages:
       type: list
       elements: dict
       returned: success
-      sample: [{"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "3.0.15-1", "candidate": "3.0.17-1"}]
+      sample:
+        - {"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "3.0.15-1", "candidate": "3.0.17-1"}
     held:
       description: Packages held in the package manager itself, with name and version.
       type: list
@@ -173,9 +174,10 @@ checks:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.module_utils._health.scan import scan_host
+from ansible_collections.bankops.fleet.plugins.module_utils._host.scan import scan_host
 
 
 def main() -> None:
