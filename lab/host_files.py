@@ -75,7 +75,7 @@ backend web
 {servers}
 """
 
-# Both directories of a service's drop-ins: what is drained stays so over a reload and a restart of haproxy.
+# What is drained stays so over a reload and a restart of haproxy.
 HAPROXY_DROP_IN = """[Service]
 ExecReload=
 ExecReload=/usr/local/sbin/haproxy-save-state
@@ -101,7 +101,9 @@ def _etcd_drop_in(host: Host, members: Sequence[Host], prefix: str) -> str:
         "HEARTBEAT_INTERVAL": "250",
         "ELECTION_TIMEOUT": "2500",
     }
-    return "[Service]\n" + "".join(f'Environment="ETCD_{name}={value}"\n' for name, value in settings.items())
+    environment = "".join(f'Environment="ETCD_{name}={value}"\n' for name, value in settings.items())
+    # At the first start a member may have to wait for slower ones.
+    return f"[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=1\n{environment}"
 
 
 def role_files(host: Host, hosts: Sequence[Host], prefix: str) -> dict[str, str]:

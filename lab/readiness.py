@@ -31,7 +31,7 @@ def wait_until_ready(hosts: Sequence[Host], ssh: SshCommand, pool: Executor) -> 
         raise FleetError(
             "Hosts did not become ready: " + "; ".join(troubles) + ".",
             kind="host_not_ready",
-            remedy="Look with lab/fleet ssh HOST, or podman logs; docs/lab.md has a section on troubleshooting.",
+            remedy="Look with lab/fleet ssh HOST; replace a host by a fresh one with lab/fleet reset HOST.",
         )
 
 
