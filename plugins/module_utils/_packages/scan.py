@@ -1,0 +1,80 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading pending updates: the ``packages`` part of what ``updates_info`` returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Mapping
+
+from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.locks import (
+    SYSTEM_CLOCK,
+    Clock,
+    read_locks,
+    read_other_actors,
+    wait_for_locks,
+)
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.managers import find_backend
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Selection
+
+# A refresh beside apt-daily would fail at once; the nightly job is usually done within this many seconds.
+REFRESH_LOCK_SECONDS = 60.0
+
+
+def read_packages(
+    commands: Commands,
+    *,
+    manager: str = "auto",
+    refresh: bool,
+    selection: Mapping[str, Any],
+    root: Path = Path("/"),
+    clock: Clock = SYSTEM_CLOCK,
+) -> Dict[str, Any]:
+    """The ``packages`` of ``updates_info`` (docs/contracts.md). Changes nothing but the metadata cache.
+
+    ``manager`` is ``auto``, ``apt`` or ``dnf``; ``selection`` as in docs/contracts.md. A host with neither manager gets
+    ``manager: None`` and empty lists. Raises FleetError of kind ``bad_selection``, ``selection_conflict``,
+    ``manager_unsupported``, ``command_failed`` or ``command_timeout``; a failed refresh is not raised but returned.
+    """
+    chosen = Selection.from_data(selection)
+    backend = find_backend(commands, manager, root)
+    if backend is None:
+        return {
+            "manager": None,
+            "pending": [],
+            "transaction": [],
+            "held": [],
+            "locks": [],
+            "interrupted": {"interrupted": False, "details": []},
+            "other_actors": [],
+            "refreshed": False,
+            "refresh_error": None,
+            "download_bytes": 0,
+            "disk_bytes": 0,
+        }
+    refresh_error = None
+    if refresh:
+        try:
+            wait_for_locks(backend.lock_patterns, REFRESH_LOCK_SECONDS, clock, root)
+            refresh_error = backend.refresh()
+        except FleetError as problem:
+            refresh_error = problem.message
+    details = backend.interrupted()
+    updates = backend.read_updates(chosen)
+    return {
+        "manager": backend.name,
+        "pending": [update.as_data() for update in updates.pending],
+        "transaction": [change.as_data() for change in updates.transaction],
+        "held": [{"name": name, "version": version} for name, version in updates.held],
+        "locks": read_locks(backend.lock_patterns, root),
+        "interrupted": {"interrupted": bool(details), "details": details},
+        "other_actors": read_other_actors(root),
+        "refreshed": refresh and refresh_error is None,
+        "refresh_error": refresh_error,
+        "download_bytes": updates.download_bytes,
+        "disk_bytes": updates.disk_bytes,
+    }
