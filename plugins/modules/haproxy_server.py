@@ -218,7 +218,8 @@ fleet_failure:
       description:
         - V(too_few_healthy), V(sessions_remain), V(drain_lost), V(in_maintenance), V(not_up), V(unknown_backend),
           V(unknown_server), V(bad_name), V(bad_address), V(permission_denied), V(refused), V(state_file),
-          V(unexpected_answer), or one of V(socket_missing), V(socket_denied), V(socket_refused), V(socket_timeout), V(socket_closed).
+          V(unexpected_answer), or one of V(socket_missing), V(socket_denied), V(socket_refused), V(socket_timeout),
+          V(socket_closed).
       type: str
       returned: failure
     remedy:
