@@ -78,6 +78,7 @@ class HostDocument(TypedDict):
     identity: dict[str, str | None]
     manager: str | None
     exactness: str
+    selection: dict[str, Any]
     transaction: list[dict[str, Any]]
     pending: list[dict[str, Any]]
     holds: list[dict[str, Any]]

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.module_utils._health.definitions import validate_checks
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification import Fault
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import NAME_RULE, check_name
@@ -50,6 +51,8 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
         for index, pattern in enumerate(values.get(name, ())):
             if not pattern.strip():
                 yield Fault(f"{name}[{index}]", "", "is empty", "Name a package or a glob pattern.")
+    for sentence in validate_checks(values.get("patch_health_checks", [])):
+        yield Fault("patch_health_checks", "", sentence[:1].lower() + sentence[1:].rstrip("."), "")
     yield from _holds(values.get("patch_holds", ()))
     if "patch_waves" in values:
         yield from _waves(values["patch_waves"])

@@ -32,11 +32,6 @@ def check_cycle(value: str) -> str:
     raise _bad(value, "cycle", "Write a month as 2026-11, or 2026-11-e1 for an emergency cycle.")
 
 
-def is_emergency(cycle: str) -> bool:
-    """Whether a cycle is an emergency cycle."""
-    return "-e" in check_cycle(cycle)
-
-
 def check_digest(value: str) -> str:
     """The digest of a plan: 64 hexadecimal digits."""
     if isinstance(value, str) and _DIGEST.fullmatch(value):
