@@ -103,8 +103,11 @@ def _select(
         return []
     with tempfile.TemporaryDirectory(prefix="bankops-fleet-") as folder:
         options = _pin(Path(folder), forbidden, root) if forbidden else []
-        # apt's own resolver says which of the wanted can come while the forbidden stay where they are.
-        feasible = _simulate(commands, database, options, ["dist-upgrade"]) if forbidden else everything
+        # apt's own resolver says which of the wanted can come while the forbidden stay where they are. A dist-upgrade
+        # would rather remove a forbidden package than leave others alone.
+        feasible = everything
+        if forbidden:
+            feasible = _simulate(commands, database, [*options, "--with-new-pkgs"], ["upgrade"])
         targets = [f"{c.key}={c.candidate}" for c in feasible if c.key in wanted and c.candidate is not None]
         if not targets:
             return []
