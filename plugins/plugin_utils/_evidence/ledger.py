@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ledger: JSON lines, each bound to the one before by its hash, so that none can be changed, moved or taken out unseen.
+"""The ledger: JSON lines, each bound to the one before by its hash, so that none is changed, moved or taken out unseen.
 
 ``hash`` is the SHA-256 of the canonical entry (sorted keys, no spaces, UTF-8) without the key ``hash``; ``prev`` is the
 hash of the line before, 64 zeroes in the first. What the chain alone cannot show is that lines were cut off at the end:
@@ -36,7 +36,7 @@ _PHASES = frozenset(phase.value for phase in Phase)
 
 @dataclass(frozen=True)
 class Verification:
-    """What a check of a whole ledger found: the hash of its last entry is ``head``, problems name the line and the cause."""
+    """What a check of a whole ledger found. ``head`` is the hash of its last entry; problems name line and cause."""
 
     ok: bool
     count: int
@@ -112,7 +112,7 @@ def record(
 
 
 def read_entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The entries of a ledger, in order, not verified. Raises FleetError (``ledger_damaged``) at a line that is no entry."""
+    """The entries of a ledger, in order, not verified. Raises FleetError (``ledger_damaged``) where there is none."""
     for number, line in enumerate(lines, start=1):
         yield _parse(line, f"Line {number} of the ledger")
 
@@ -135,9 +135,7 @@ def verify(lines: Iterable[bytes]) -> Verification:
     return Verification(ok=not problems, count=count, head=prev, problems=tuple(problems))
 
 
-def _problems_of(
-    entry: dict[str, Any], line: bytes, number: int, prev: str, owner: tuple[str, str]
-) -> Iterator[str]:
+def _problems_of(entry: dict[str, Any], line: bytes, number: int, prev: str, owner: tuple[str, str]) -> Iterator[str]:
     body = {key: value for key, value in entry.items() if key != "hash"}
     if canonical(entry) != line:
         yield "it is not in canonical form"

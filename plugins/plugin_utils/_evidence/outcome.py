@@ -111,7 +111,7 @@ def _in_service(steps: Steps, outcome: HostOutcome) -> InService:
 
 
 def _may_be_drained(drain: Mapping[str, Any]) -> bool:
-    """A refused drain touched nothing, and one that could not be finished is put back; without word of that, who knows."""
+    """A refused drain touched nothing, one that could not be finished is put back; without word of that, who knows."""
     failure = drain.get("fleet_failure") or {"kind": "unknown"}
     not_put_back = (failure.get("data") or {}).get("not_put_back")
     return bool(drain.get("changed", False) or failure["kind"] in ("unknown", "unreachable") or not_put_back)

@@ -29,16 +29,59 @@ _SECRET_WORDS = re.compile(
     r"(?:api|private|access|secret|signing|encryption|account|shared|master|license|storage|auth) keys?|"
     r"basic auth|[a-z0-9]+ pass|session ids?|signature|sig"
     r")(?= |$)"
+    # The custom of naming variables that are kept in a vault.
+    r"|^vault [a-z]"
 )
 # Last words of a key that says something about a secret, and is none: password_file, token_url, tokens_used.
 _ABOUT_A_SECRET = frozenset(
     {
-        "file", "files", "path", "paths", "dir", "directory", "name", "names", "url",
-        "uri", "endpoint", "type", "kind", "id", "ids", "policy", "age", "days",
-        "length", "count", "used", "expiry", "expires", "expired", "expiration", "created", "updated",
-        "ttl", "lifetime", "required", "enabled", "method", "version", "algorithm", "status", "min",
-        "max", "limit", "store", "backend", "engine", "manager", "attempts", "retries", "prompt",
-        "field", "fields",
+        "file",
+        "files",
+        "path",
+        "paths",
+        "dir",
+        "directory",
+        "name",
+        "names",
+        "url",
+        "uri",
+        "endpoint",
+        "type",
+        "kind",
+        "id",
+        "ids",
+        "policy",
+        "age",
+        "days",
+        "length",
+        "count",
+        "used",
+        "expiry",
+        "expires",
+        "expired",
+        "expiration",
+        "created",
+        "updated",
+        "ttl",
+        "lifetime",
+        "required",
+        "enabled",
+        "method",
+        "version",
+        "algorithm",
+        "status",
+        "min",
+        "max",
+        "limit",
+        "store",
+        "backend",
+        "engine",
+        "manager",
+        "attempts",
+        "retries",
+        "prompt",
+        "field",
+        "fields",
     }
 )
 _NEVER_ABOUT = re.compile(r"(?:^| )(?:session ids?|access key ids?)$")
@@ -57,7 +100,9 @@ _WHOLE = [
     re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)?"),
     re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_\-]{16,})"),
-    re.compile(r"\b(?:xox[abprse]-[A-Za-z0-9\-]{10,}|hv[sbr]\.[A-Za-z0-9_\-]{20,}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"),
+    re.compile(
+        r"\b(?:xox[abprse]-[A-Za-z0-9\-]{10,}|hv[sbr]\.[A-Za-z0-9_\-]{20,}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"
+    ),
     re.compile(r"\bAIza[A-Za-z0-9_\-]{35}"),
     # crypt(3): the hash of a password can be tried offline.
     re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1)\$[^\s:$\"']*\$[^\s:\"']+"),
@@ -73,7 +118,7 @@ _AFTER = [
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether a key says that its value is a secret, by its words: ``db_password`` and ``apiKey`` do, ``secretary`` not."""
+    """Whether a key says by its words that its value is a secret: ``db_password`` and ``apiKey``, not ``secretary``."""
     words = [word.lower() for word in _WORDS.findall(key) if not word.isdigit()]
     phrase = " ".join(words)
     if not _SECRET_WORDS.search(phrase):
@@ -84,13 +129,15 @@ def is_secret_key(key: str) -> bool:
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
     """``value`` as plain data, with every secret replaced by ``[redacted]`` and its structure kept.
 
-    ``secrets`` are known secret values, removed wherever they stand. What is not plain data becomes the name of its type:
-    its text may hold anything. Redacting twice changes nothing more.
+    ``secrets`` are known secret values, removed wherever they stand. What is not plain data becomes the name of its
+    type: its text may hold anything. Redacting twice changes nothing more.
     """
     return _Redaction(_known_values(secrets)).clean(value)
 
 
-def collect_secrets(variables: Mapping[str, Any], is_vaulted: Callable[[Any], bool] = lambda _value: False) -> frozenset[str]:
+def collect_secrets(
+    variables: Mapping[str, Any], is_vaulted: Callable[[Any], bool] = lambda _value: False
+) -> frozenset[str]:
     """The values of variables whose keys, at any depth, name a secret, and those that came out of a vault.
 
     Templates are left out: they name a secret and are none. So are values shorter than ``SHORTEST_SECRET``.
@@ -120,11 +167,21 @@ def _known_values(secrets: Iterable[str]) -> re.Pattern[str] | None:
     for secret in secrets:
         encoded = base64.b64encode(secret.encode("utf-8", "surrogateescape")).decode()
         raw = secret.encode("utf-8", "surrogateescape")
-        forms |= {secret, secret.strip(), quote(raw, safe=""), quote_plus(raw), quote(raw), encoded, shlex.quote(secret)[1:-1]}
+        forms |= {
+            secret,
+            secret.strip(),
+            quote(raw, safe=""),
+            quote_plus(raw),
+            quote(raw),
+            encoded,
+            shlex.quote(secret)[1:-1],
+        }
         forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
         # A value of several lines is often quoted line by line.
         forms |= {line.strip() for line in secret.splitlines() if len(line.strip()) >= 2 * SHORTEST_SECRET}
-    usable = sorted((form for form in forms if len(form) >= SHORTEST_SECRET and form not in MARK), key=len, reverse=True)
+    usable = sorted(
+        (form for form in forms if len(form) >= SHORTEST_SECRET and form not in MARK), key=len, reverse=True
+    )
     return re.compile("|".join(map(re.escape, usable))) if usable else None
 
 

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes the ledger as a by-product of the plays: no extra task, no extra round trip."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: evidence
+type: notification
+short_description: Writes the hash-chained ledger of a patch cycle
+version_added: 0.1.0
+author: bankops.fleet contributors (@bankops)
+description:
+  - Appends an entry to the ledger of a plan for every result of a task whose variables carry C(fleet_phase),
+    on every host that has an open attempt on a plan.
+  - It learns which attempts are open from the result of M(bankops.fleet.patch_attempt), and writes into each of their
+    ledgers that it listens. The changing modules of this collection refuse to work when that entry is missing.
+  - Everything is redacted before it is written. Of a task under C(no_log) only that it ran is recorded.
+  - When an entry cannot be written, no further host is begun and the hosts whose evidence is lost come out as C(failed).
+requirements:
+  - Enabled in configuration, C(callbacks_enabled = bankops.fleet.evidence).
+options: {}
+"""
+
+import os
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import collection_version
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder, TaskResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+# Values of variables that were encrypted one by one, by the name of their class in ansible-core 2.18 and from 2.19 on.
+VAULTED = frozenset({"AnsibleVaultEncryptedUnicode", "EncryptedString"})
+
+
+class CallbackModule(CallbackBase):
+    """Passes results on to the recorder, which knows nothing of Ansible."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "bankops.fleet.evidence"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, display: t.Any = None) -> None:
+        super().__init__(display=display)
+        self._recorder = Recorder(
+            open_state=FolderState,
+            process=os.getpid(),
+            version=collection_version(Path(__file__).parents[2]),
+            complain=lambda sentence: self._display.error(f"bankops.fleet.evidence: {sentence}"),
+        )
+        self._play: t.Any = None
+        self._started: dict[tuple[str, str], float] = {}
+        self._common_secrets: frozenset[str] = frozenset()
+        self._secrets_of_host: dict[str, frozenset[str]] = {}
+
+    def set_play_context(self, play_context: t.Any) -> None:
+        """The passwords that were asked for at the prompt."""
+        prompted = {"password": play_context.password, "become_pass": play_context.become_pass}
+        self._common_secrets |= collect_secrets(prompted)
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        # Fires once for each batch of a play with `serial`.
+        self._play = play
+        self._secrets_of_host.clear()
+
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        self._started[(host.get_name(), task._uuid)] = time.monotonic()
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._take(result, EntryOutcome.CHANGED if result.is_changed() else EntryOutcome.OK)
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        unreachable = _parts(result)[2].get("fleet_unreachable", False)
+        self._take(result, EntryOutcome.UNREACHABLE if unreachable else EntryOutcome.FAILED, ignored=ignore_errors)
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._take(result, EntryOutcome.UNREACHABLE)
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._take(result, EntryOutcome.SKIPPED)
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:  # noqa: ARG002  Ansible passes it
+        for sentence in self._recorder.lost:
+            self._display.error(f"bankops.fleet.evidence: not recorded: {sentence}")
+
+    def _take(self, result: t.Any, outcome: EntryOutcome, *, ignored: bool = False) -> None:
+        host, task, content, fields = _parts(result)
+        name = host.get_name()
+        started = self._started.pop((name, task._uuid), None)
+        phase = task.get_vars().get("fleet_phase")
+        taken = TaskResult(
+            host=name,
+            task=task.get_name(),
+            module=str(task.resolved_action or task.action),
+            phase=None if phase is None else str(phase),
+            outcome=outcome,
+            ignored=ignored,
+            check_mode=bool(fields.get("check_mode")),
+            seconds=None if started is None else time.monotonic() - started,
+            result=content,
+        )
+        if self._recorder.concerns(taken):
+            self._recorder.take(taken, self._secrets(host))
+
+    def _secrets(self, host: t.Any) -> frozenset[str]:
+        """The secret values among the variables of a host. Looked up once a play, for it takes milliseconds."""
+        name = host.get_name()
+        if name not in self._secrets_of_host:
+            variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, include_hostvars=False)
+            self._secrets_of_host[name] = collect_secrets(variables, lambda value: type(value).__name__ in VAULTED)
+        return self._common_secrets | self._secrets_of_host[name]
+
+
+def _parts(result: t.Any) -> tuple[t.Any, t.Any, t.Mapping[str, t.Any], t.Mapping[str, t.Any]]:
+    """Host, task, content and task fields of a result; before ansible-core 2.19 they had underscores."""
+    if hasattr(result, "result"):
+        return result.host, result.task, result.result, result.task_fields
+    return result._host, result._task, result._result, result._task_fields
