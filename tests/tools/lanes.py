@@ -42,17 +42,19 @@ class Step:
     name: str
     argv: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    accepted: tuple[int, ...] = (0,)
 
     def run(self) -> bool:
-        """Run the command with this process's output; True when it ended with status 0."""
+        """Run the command with this process's output; True when it ended with an accepted status."""
         print(f"--- {self.name}: {shlex.join(self.argv)}", flush=True)
         started = time.monotonic()
         status = subprocess.run(
             self.argv, cwd=ROOT, env={**os.environ, **PLAIN, **self.environment}, stdin=subprocess.DEVNULL, check=False
         ).returncode
-        verdict = "passed" if status == 0 else f"FAILED with status {status}"
+        passed = status in self.accepted
+        verdict = "passed" if passed else f"FAILED with status {status}"
         print(f"--- {self.name}: {verdict} in {time.monotonic() - started:.1f} s", flush=True)
-        return status == 0
+        return passed
 
 
 def tool(name: str, *arguments: str) -> list[str]:
@@ -129,8 +131,9 @@ def integration() -> list[Step]:
 
 
 def long() -> list[Step]:
-    """Tests that take minutes each."""
-    return [Step("pytest", [PYTHON, "-m", "pytest", "-q", "-m", "long", "tests"])]
+    """Tests that take minutes each; 5 is pytest's status when there is none yet."""
+    tests = [PYTHON, "-m", "pytest", "-q", "-m", "long", "tests/unit", "tests/integration"]
+    return [Step("pytest", tests, accepted=(0, 5))]
 
 
 def molecule() -> list[Step]:
