@@ -89,8 +89,8 @@ def freeze_plan(
     """Decide for every host, put the plan into the state, and record the first-seen dates.
 
     ``hosts`` may be a generator: each is written and forgotten. ``bystanders`` are the policies of the tenant's hosts
-    outside the limit: they are not planned, but count as members of their clusters and backends. ``revision`` is that of
-    the playbooks, ``source`` names the inventory.
+    outside the limit: they are not planned, but count as members of their clusters and backends. ``revision`` is that
+    of the playbooks, ``source`` names the inventory.
 
     Raises FleetError: ``empty_fleet``, ``duplicate_host``, ``bad_name``, and those of the state.
     """

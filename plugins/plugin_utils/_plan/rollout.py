@@ -48,9 +48,10 @@ def rollout(
     inventory: Collection[str],
     limit: Collection[str] | None,
 ) -> Rollout:
-    """The batches that are left: the plans' own, less the finished hosts, those outside the limit and the missing ones.
+    """The batches that are left: the plans' own, less finished hosts, those outside the limit and missing ones.
 
-    ``plans`` are pairs of digest and head, ``finished`` has the finished hosts by digest, ``limit`` None means everybody.
+    ``plans`` are pairs of digest and head; ``finished`` has the finished hosts by digest; without a ``limit`` everybody
+    takes part.
 
     Raises FleetError: ``host_in_two_plans``; ``bad_host_name`` for a name that Ansible would read as a pattern.
     """

@@ -47,10 +47,7 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     for name, least in _LEAST.items():
         if name in values and values[name] < least:
             yield Fault(name, show(values[name]), f"must be at least {least}", "")
-    for name in ("patch_include", "patch_exclude"):
-        for index, pattern in enumerate(values.get(name, ())):
-            if not pattern.strip():
-                yield Fault(f"{name}[{index}]", "", "is empty", "Name a package or a glob pattern.")
+    yield from _patterns(values)
     for sentence in validate_checks(values.get("patch_health_checks", [])):
         yield Fault("patch_health_checks", "", sentence[:1].lower() + sentence[1:].rstrip("."), "")
     yield from _holds(values.get("patch_holds", ()))
@@ -65,6 +62,13 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     for key in ("min_healthy", "drain_timeout"):
         if balancer.get(key, 0) < 0:
             yield Fault(f"patch_load_balancer.{key}", show(balancer[key]), "must be at least 0", "")
+
+
+def _patterns(values: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in ("patch_include", "patch_exclude"):
+        for index, pattern in enumerate(values.get(name, ())):
+            if not pattern.strip():
+                yield Fault(f"{name}[{index}]", "", "is empty", "Name a package or a glob pattern.")
 
 
 def _holds(holds: Any) -> Iterator[Fault]:
