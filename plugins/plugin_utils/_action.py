@@ -19,6 +19,9 @@ from ansible.utils.display import Display
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit
+from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables import policy_options, variables_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.cycle import is_emergency
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy, read_policies
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
@@ -71,6 +74,26 @@ class FleetAction(ActionBase):
     def state_dir(self, variables: Mapping[str, t.Any]) -> Path:
         """The folder of the shared state."""
         return Path(str(self.variable(variables, "fleet_state_dir", DEFAULT_STATE_DIR))).expanduser()
+
+    def policies(self, cycle: str, variables: Mapping[str, t.Any]) -> dict[str, Policy]:
+        """The policies of all hosts of the play, by host. Raises FleetError that names everything wrong with any of them."""
+        return self.policies_of(self.variable(variables, "ansible_play_hosts_all"), cycle, variables)
+
+    def policies_of(self, hosts: list[str], cycle: str, variables: Mapping[str, t.Any]) -> dict[str, Policy]:
+        """The policies of ``hosts`` in a cycle, by host. Raises FleetError as ``policies`` does."""
+        source = self.inventory_sources(variables)
+        return read_policies(
+            policy_options(),
+            variables_of(variables["hostvars"], hosts, source),
+            emergency=is_emergency(cycle),
+            source=source,
+            inventory=self.variable(variables, "groups")["all"],
+        )
+
+    def inventory_sources(self, variables: Mapping[str, t.Any]) -> str:
+        """How the inventory is named in messages."""
+        sources = self.variable(variables, "ansible_inventory_sources") or ["the inventory"]
+        return ", ".join(str(source) for source in sources)
 
     def permit(self, plan: str, variables: Mapping[str, t.Any], *, purpose: str = "apply") -> Permit:
         """What the guards allow this task, for the host it is for. Raises FleetError with what does not hold."""

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Freezes a plan for each tenant from what the hosts of the play registered. Runs on the controller alone."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import summarise
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+REGISTERED = "fleet_scan"
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "cycle": {"type": "str", "required": True},
+        "tenants": {"type": "list", "elements": "str", "default": []},
+    }
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        cycle, state = arguments["cycle"], self.state(variables)
+        policies = self.policies(cycle, variables)
+        tenants = sorted({policy.tenant for policy in policies.values()})
+        unknown = sorted(set(arguments["tenants"]) - set(tenants))
+        if unknown:
+            raise FleetError(
+                f"patch_tenants: no host of the play belongs to {', '.join(unknown)}.",
+                kind="no_tenant",
+                remedy=f"The tenants are {', '.join(tenants)}.",
+            )
+        wanted = [tenant for tenant in tenants if tenant in (arguments["tenants"] or tenants)]
+        for tenant in wanted:
+            refuse_begun(state, tenant, cycle)
+        if self._task.check_mode:
+            return {"changed": True, "plans": [], "summary": [f"A plan would be made for {', '.join(wanted)}."]}
+        return self._freeze(state, cycle, wanted, policies, variables)
+
+    def _freeze(
+        self, state: State, cycle: str, tenants: list[str], policies: dict[str, Policy], variables: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        provenance = read_provenance(Path.cwd())
+        plans: list[dict[str, str]] = []
+        summary: list[str] = []
+        for tenant in tenants:
+            frozen = freeze_plan(
+                state,
+                tenant=tenant,
+                cycle=cycle,
+                hosts=self._scanned(tenant, policies, variables),
+                created=datetime.now(timezone.utc),
+                revision=str(provenance["revision"]),
+                source=self.inventory_sources(variables),
+                bystanders=self._bystanders(tenant, cycle, policies, variables),
+            )
+            self._record(state, frozen, provenance)
+            lines, path = summarise(state, tenant, frozen.plan)
+            plans.append({"tenant": tenant, "plan": frozen.plan, "summary": str(path)})
+            summary += [*lines, f"details: {path}"]
+        state.put_cycle(cycle, [{"tenant": plan["tenant"], "plan": plan["plan"]} for plan in plans])
+        return {"changed": True, "plans": plans, "summary": summary}
+
+    def _scanned(self, tenant: str, policies: dict[str, Policy], variables: dict[str, t.Any]) -> Iterator[ScannedHost]:
+        hostvars = variables["hostvars"]
+        for host, policy in sorted(policies.items()):
+            if policy.tenant == tenant:
+                yield as_scanned(host, policy, hostvars.raw_get(host).get(REGISTERED))
+
+    def _bystanders(
+        self, tenant: str, cycle: str, policies: dict[str, Policy], variables: dict[str, t.Any]
+    ) -> list[Policy]:
+        """The tenant's hosts outside --limit: not planned, but members of their clusters all the same."""
+        if not variables.get("ansible_limit"):
+            return []
+        hosts = self.variable(variables, "groups").get("fleet", [])
+        outside = [host for host in hosts if host not in policies]
+        others = self.policies_of(outside, cycle, variables) if outside else {}
+        return [policy for policy in others.values() if policy.tenant == tenant]
+
+    def _record(self, state: State, frozen: FrozenPlan, provenance: dict[str, t.Any]) -> None:
+        decisions = [entry["decision"] for entry in frozen.head["hosts"].values()]
+        counts = {decision: decisions.count(decision) for decision in sorted(set(decisions))}
+        book = Book(state, frozen.head["tenant"], frozen.plan, dict(frozen.head))
+        book.write(0, None, Phase.PLAN, EntryOutcome.OK, {"decisions": counts, "provenance": provenance})
+
+
+def as_scanned(host: str, policy: Policy, result: dict[str, t.Any] | None) -> ScannedHost:
+    """What a host's registered scan says, as the plan wants it."""
+    if result is None:
+        return ScannedHost(host, policy, None, failure="it was not scanned")
+    if result.get("fleet_unreachable") or result.get("unreachable"):
+        return ScannedHost(host, policy, None, reachable=False, failure=str(result.get("msg", "")))
+    if result.get("failed"):
+        return ScannedHost(host, policy, None, failure=str(result.get("msg", "the scan failed")))
+    return ScannedHost(host, policy, result)
+
+
+def refuse_begun(state: State, tenant: str, cycle: str) -> None:
+    """Raise FleetError of kind ``plan_begun`` when changes under the tenant's plan of this cycle have begun."""
+    try:
+        plans = state.get_cycle(cycle)["plans"]
+    except FleetError as problem:
+        if problem.kind == "cycle_missing":
+            return
+        raise
+    for entry in plans:
+        if entry["tenant"] != tenant:
+            continue
+        book = Book(state, tenant, entry["plan"], state.get_plan(tenant, entry["plan"]))
+        if any(attempt.purpose == "apply" and not attempt.check_mode for attempt in book.progress().attempts):
+            raise FleetError(
+                f"Tenant {tenant} has plan {entry['plan'][:16]} in cycle {cycle}, and it is being applied.",
+                kind="plan_begun",
+                remedy=f"Go on with patch_apply.yml, or plan an emergency cycle ({cycle.partition('-e')[0]}-e1).",
+            )

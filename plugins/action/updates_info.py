@@ -1,0 +1,65 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller half of updates_info: scans by the host's policy for a cycle, or compares a host with its plan."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import PreflightVerdict, evaluate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import selection
+
+MODULE = "bankops.fleet.updates_info"
+PASSED_ON = ("manager", "refresh", "selection", "checks")
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "cycle": {"type": "str"},
+        "plan": {"type": "str"},
+        "manager": {"type": "str"},
+        "refresh": {"type": "bool"},
+        "selection": {"type": "dict"},
+        "checks": {"type": "list", "elements": "dict"},
+    }
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        given = {key: arguments[key] for key in PASSED_ON if arguments[key] is not None}
+        if arguments["plan"] is not None:
+            return self._preflight(arguments["plan"], variables)
+        if arguments["cycle"] is not None:
+            given = {**self._scan_arguments(arguments["cycle"], variables), **given}
+        return self.on_target(MODULE, given, variables)
+
+    def _scan_arguments(self, cycle: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What the policy of this host selects in this cycle."""
+        host = str(variables["inventory_hostname"])
+        policy = self.policies_of([host], cycle, variables)[host]
+        today = datetime.now(timezone.utc).date()
+        first_seen = self.state(variables).first_seen(policy.tenant, (), today)
+        return {"manager": policy.package_manager, "selection": selection(policy, first_seen, today)}
+
+    def _preflight(self, plan: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Read the host once more, and say whether it is still the host that was planned for."""
+        permit = self.permit(plan, variables)
+        document = permit.document
+        arguments = {
+            "manager": document["manager"],
+            "refresh": False,
+            "selection": document["selection"],
+            "checks": document["policy"]["health_checks"],
+        }
+        scan = self.on_target(MODULE, arguments, variables)
+        if scan.get("failed"):
+            return scan
+        verdict = evaluate(document, scan, datetime.now(timezone.utc)).as_data()
+        result = {**scan, "preflight": verdict, "policy": document["policy"], "fleet_evidence": verdict}
+        if verdict["verdict"] == PreflightVerdict.BLOCKED:
+            why = "; ".join(f"{gate['name']}: {gate['evidence']}" for gate in verdict["blocks"])
+            raise FleetError(f"Preflight: {why}", kind="preflight_blocked", data=verdict)
+        return result

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a batch may start: its wave's turn has come, and the wave before has soaked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import FINISHED, Progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A batch's place in its plan, and when its wave has soaked (None: it may start at once)."""
+
+    wave: str
+    batch: int
+    first_of_wave: bool
+    last_of_wave: bool
+    soaked_at: datetime | None
+
+
+def turn_of(head: dict[str, Any], progress: Progress, hosts: list[str], now: datetime, *, simulated: bool) -> Turn:
+    """The turn of the batch that ``hosts`` are (a part of).
+
+    When ``simulated`` (check mode) the waves before need not be complete, because nothing completes them.
+
+    Raises FleetError: ``not_a_batch`` when the plan has no batch with all of them, ``wave_incomplete`` when a wave
+    before is not complete.
+    """
+    for index, wave in enumerate(head["waves"]):
+        for number, batch in enumerate(wave["batches"]):
+            if set(hosts) <= set(batch):
+                soaked_at = None if simulated else _require_waves_before(head, progress, index)
+                return Turn(
+                    wave=wave["name"],
+                    batch=number + 1,
+                    first_of_wave=_all_untouched(progress, wave["batches"], hosts),
+                    last_of_wave=_all_others_done(progress, wave["batches"], hosts),
+                    soaked_at=soaked_at if soaked_at and soaked_at > now else None,
+                )
+    raise FleetError(
+        f"The plan has no batch with {', '.join(hosts)} together.",
+        kind="not_a_batch",
+        remedy="Leave hosts and serial of the play to patch_apply.yml.",
+    )
+
+
+def _require_waves_before(head: dict[str, Any], progress: Progress, index: int) -> datetime | None:
+    """When the soak of the last wave before ends; None without one."""
+    soaked_at = None
+    for wave in head["waves"][:index]:
+        hosts = [host for batch in wave["batches"] for host in batch]
+        open_hosts = [host for host in hosts if host not in progress.outcomes or progress.outcomes[host].outcome not in FINISHED]
+        if open_hosts:
+            raise FleetError(
+                f"Wave {wave['name']} is not complete: {', '.join(sorted(open_hosts)[:10])}.",
+                kind="wave_incomplete",
+                remedy="Complete it with a further attempt on the same plan.",
+            )
+        if hosts:
+            last = max(progress.outcomes[host].time for host in hosts)
+            soaked_at = last + timedelta(minutes=wave["soak_minutes"])
+    return soaked_at
+
+
+def _all_untouched(progress: Progress, batches: list[list[str]], hosts: list[str]) -> bool:
+    """Nobody else of the wave was attempted yet, so this batch is its first."""
+    others = [progress.outcomes[host] for batch in batches for host in batch if host in progress.outcomes and host not in hosts]
+    return all(done.outcome is HostOutcome.NOT_ATTEMPTED for done in others)
+
+
+def _all_others_done(progress: Progress, batches: list[list[str]], hosts: list[str]) -> bool:
+    others = [host for batch in batches for host in batch if host not in hosts]
+    return all(host in progress.outcomes and progress.outcomes[host].outcome in FINISHED for host in others)

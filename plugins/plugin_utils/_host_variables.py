@@ -1,0 +1,71 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible's variables as the policy engine wants them: templated, per host, with the place where each was set."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+
+import yaml
+from ansible.errors import AnsibleError
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import HostVariables
+
+try:
+    # ansible-core 2.19 and later tag values with their origin; there is no public name for the tag yet.
+    from ansible._internal._datatag._tags import Origin
+except ImportError:
+    Origin = None
+
+PREFIXES = ("patch_", "fleet_")
+_SPECIFICATION = Path(__file__).parents[2] / "roles" / "patch" / "meta" / "argument_specs.yml"
+
+
+@cache
+def policy_options() -> dict[str, t.Any]:
+    """The options of the role's argument specification: the one definition of the policy."""
+    document = yaml.safe_load(_SPECIFICATION.read_text(encoding="utf-8"))
+    options: dict[str, t.Any] = document["argument_specs"]["main"]["options"]
+    return options
+
+
+def variables_of(hostvars: t.Any, hosts: Iterable[str], source: str) -> Iterator[HostVariables]:
+    """The policy variables of ``hosts``. ``source`` names the inventory, for variables whose file is not known.
+
+    Raises FleetError of kind ``bad_policy`` when a value cannot be templated.
+    """
+    for host in hosts:
+        raw = hostvars.raw_get(host)
+        templated = hostvars[host]
+        where = partial(where_set, raw, f"{source} (host {host})")
+        values = {name: _value(templated, name, host, where) for name in raw if str(name).startswith(PREFIXES)}
+        yield HostVariables(host, values, where)
+
+
+def where_set(raw: Mapping[str, t.Any], otherwise: str, name: str) -> str:
+    """``file:line`` of the value of ``name``, or ``otherwise`` where Ansible does not know it (truth values carry no origin)."""
+    value = raw.get(name)
+    if Origin is not None:
+        origin = Origin.get_tag(value)
+        if origin is not None and origin.path:
+            return f"{origin.path}:{origin.line_num}" if origin.line_num else str(origin.path)
+        return otherwise
+    position = getattr(value, "ansible_pos", None)
+    return f"{position[0]}:{position[1]}" if position and position[0] else otherwise
+
+
+def _value(templated: Mapping[str, t.Any], name: str, host: str, where: t.Callable[[str], str]) -> t.Any:
+    try:
+        return templated[name]
+    except AnsibleError as problem:
+        raise FleetError(
+            f"{where(name)}: {name} of {host} cannot be evaluated: {problem}",
+            kind="bad_policy",
+            remedy="Correct the expression.",
+        ) from problem

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The summary of a plan, for the console and as ``summary.md`` beside it, with the CVEs that staging has found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import render_markdown
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, gather, render_console
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+_STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
+
+
+def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
+    """The lines for the console, and the path of the Markdown that was written. Raises FleetError as the state does."""
+    facts = _facts(state, tenant, plan)
+    path = state.put_report(tenant, plan, "summary.md", render_markdown(facts).encode())
+    return render_console(facts), path
+
+
+def _facts(state: State, tenant: str, plan: str) -> Facts:
+    head = state.get_plan(tenant, plan)
+    documents = (
+        cast("HostDocument", state.get_host_document(tenant, plan, host, entry["digest"]))
+        for host, entry in head["hosts"].items()
+    )
+    return gather(cast("PlanHead", head), documents, staged_cves(state, tenant, plan))
+
+
+def staged_cves(state: State, tenant: str, plan: str) -> dict[str, list[str]]:
+    """The CVE ids that staging found in changelogs, by ``name=version``."""
+    found: dict[str, set[str]] = {}
+    for line in state.entries(tenant, plan):
+        if _STAGED not in line:
+            continue
+        entry = json.loads(line)
+        if entry["phase"] != Phase.STAGE or entry["outcome"] not in (EntryOutcome.OK, EntryOutcome.CHANGED):
+            continue
+        candidates = {change["name"]: change for change in state.get_host(tenant, plan, entry["host"])["transaction"]}
+        for name, ids in entry["data"].get("cves", {}).items():
+            if name in candidates:
+                found.setdefault(update_key(candidates[name]), set()).update(ids)
+    return {key: sorted(ids) for key, ids in found.items()}

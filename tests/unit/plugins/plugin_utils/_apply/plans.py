@@ -1,0 +1,68 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A small plan in a real state folder, for the tests of attempts and guards."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, Runner, open_book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+NOW = datetime.now(timezone.utc)
+WAVES = {"canary": ["web1"], "broad": ["web2", "web3"]}
+
+
+def make_book(root: Path, *, expires: datetime = NOW + timedelta(hours=1), max_failed: int = 0, **decisions: str) -> Book:
+    """Plan web1 (canary), web2 and web3 (broad, one at a time) of tenant alpha; ``decisions`` change what is done with a host."""
+    state = FolderState(root)
+    with state.write_plan("alpha") as writer:
+        hosts: dict[str, Any] = {}
+        for wave, names in WAVES.items():
+            for name in names:
+                digest = writer.put_host(name, {"format": 1, "host": name, "policy": {}, "holds": []})
+                hosts[name] = {
+                    "digest": digest,
+                    "wave": wave,
+                    "cluster": "web",
+                    "decision": decisions.get(name, "patch"),
+                    "reason": decisions.get(name, ""),
+                    "updates": 1,
+                }
+        patched = [name for name in hosts if hosts[name]["decision"] == "patch"]
+        plan = writer.finish(
+            {
+                "format": 1,
+                "tenant": "alpha",
+                "cycle": "2026-11",
+                "created": NOW.isoformat(),
+                "expires": expires.isoformat(),
+                "waves": [
+                    {"name": wave, "soak_minutes": 30, "batches": [[name] for name in names if name in patched]}
+                    for wave, names in WAVES.items()
+                ],
+                "limits": {"max_failed": max_failed, "cluster_max_down": {"web": 1}},
+                "hosts": hosts,
+            }
+        )
+    return open_book(state, "alpha", plan)
+
+
+def runner(process: int, *, check_mode: bool = False, host: str = "controller") -> Runner:
+    """The ansible-playbook process ``process`` on a machine."""
+    return Runner(process, {"host": host}, check_mode)
+
+
+def listen(book: Book, attempt: int) -> None:
+    """What the evidence callback writes when it sees an attempt open."""
+    book.write(attempt, None, Phase.OPEN, EntryOutcome.OK, {"recorder": {"pid": 1}})
+
+
+def finish(book: Book, attempt: int, host: str, outcome: HostOutcome, in_service: str = "yes") -> None:
+    """A host's outcome, as the callback writes it."""
+    book.write(attempt, host, Phase.OUTCOME, outcome, {"in_service": in_service, "reason": "", "holds": []})

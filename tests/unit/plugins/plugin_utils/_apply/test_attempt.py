@@ -1,0 +1,190 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Attempts open only on plans that hold, know what is left to do, and leave no host without an outcome."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    Book,
+    choose_plans,
+    close_attempt,
+    open_attempt,
+    open_attempts_of,
+    open_book,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+
+from .plans import NOW, finish, listen, make_book, runner
+
+ALL = {"web1", "web2", "web3"}
+
+
+def open_(book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: object) -> Attempt:
+    return open_attempt(
+        book,
+        purpose=purpose,
+        runner=runner(process or os.getpid(), check_mode=bool(more.get("check_mode"))),
+        inventory=set(more.get("inventory", ALL)),  # type: ignore[call-overload]
+        limit=limit,
+        now=NOW,
+    )
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_the_first_attempt_takes_every_batch_in_the_plans_order(tmp_path: Path) -> None:
+    attempt = open_(make_book(tmp_path))
+    assert (attempt.number, attempt.batches) == (1, [["web1"], ["web2"], ["web3"]])
+
+
+def test_what_the_plan_decided_is_an_outcome_from_the_first_apply_on(tmp_path: Path) -> None:
+    book = make_book(tmp_path, web1="unchanged", web2="skipped", web3="unreachable")
+    open_(book)
+    outcomes = {host: done.outcome for host, done in book.progress().outcomes.items()}
+    assert outcomes == {
+        "web1": HostOutcome.UNCHANGED,
+        "web2": HostOutcome.SKIPPED,
+        "web3": HostOutcome.UNREACHABLE,
+    }
+
+
+def test_staging_decides_nothing(tmp_path: Path) -> None:
+    book = make_book(tmp_path, web1="unchanged")
+    attempt = open_(book, purpose="stage")
+    close_attempt(book, attempt, now_missing="")
+    assert book.progress().outcomes == {}
+
+
+def test_a_further_attempt_takes_only_what_is_left(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = open_(book)
+    finish(book, first.number, "web1", HostOutcome.VERIFIED)
+    finish(book, first.number, "web2", HostOutcome.UNREACHABLE, "unknown")
+    close_attempt(book, first, now_missing="the end came first")
+    second = open_(book)
+    assert (second.number, second.batches) == (2, [["web2"], ["web3"]])
+
+
+def test_hosts_outside_the_limit_are_not_attempted_and_say_so(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = open_(book, limit={"web1"})
+    finish(book, attempt.number, "web1", HostOutcome.VERIFIED)
+    closed = close_attempt(book, attempt, now_missing="the end came first")
+    assert attempt.batches == [["web1"]]
+    assert closed["hosts"]["web2"]["outcome"] == "not_attempted"
+    assert closed["hosts"]["web2"]["reason"] == "outside the limit of this attempt"
+    assert not closed["in_order"]
+
+
+def test_hosts_that_the_inventory_lost_are_not_attempted(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    open_(book, inventory={"web1", "web2"})
+    done = book.progress().outcomes["web3"]
+    assert (done.outcome, done.reason) == (HostOutcome.NOT_ATTEMPTED, "the inventory does not have it")
+
+
+def test_a_host_begun_and_never_judged_has_failed_and_may_be_out_of_service(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = open_(book)
+    book.write(attempt.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    closed = close_attempt(book, attempt, now_missing="the end came first")
+    assert closed["hosts"]["web1"] == {
+        "outcome": "failed",
+        "in_service": "unknown",
+        "reason": "the attempt ended before its outcome was known",
+    }
+    assert closed["hosts"]["web2"]["outcome"] == "not_attempted"
+    assert sum(closed["counts"].values()) == 3
+
+
+def test_check_mode_leaves_no_outcome(tmp_path: Path) -> None:
+    book = make_book(tmp_path, web1="unchanged")
+    attempt = open_(book, check_mode=True)
+    closed = close_attempt(book, attempt, now_missing="")
+    assert closed["in_order"] and book.progress().outcomes == {}
+
+
+def test_a_running_attempt_is_not_joined(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    open_(book, process=os.getpid())
+    with pytest.raises(FleetError) as refused:
+        open_(book, process=os.getpid())
+    assert refused.value.kind == "attempt_running"
+
+
+def test_an_attempt_on_another_controller_counts_as_running(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    open_attempt(
+        book, purpose="apply", runner=runner(dead_process(), host="elsewhere"), inventory=ALL, limit=None, now=NOW
+    )
+    with pytest.raises(FleetError) as refused:
+        open_(book)
+    assert refused.value.kind == "attempt_running"
+
+
+def test_an_attempt_whose_process_died_is_closed_and_the_next_one_opens(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    open_(book, process=dead_process())
+    second = open_(book)
+    assert second.number == 2
+    assert [attempt.closed for attempt in book.progress().attempts] == [True, False]
+
+
+def test_an_expired_plan_is_refused(tmp_path: Path) -> None:
+    book = make_book(tmp_path, expires=NOW - timedelta(seconds=1))
+    with pytest.raises(FleetError) as refused:
+        open_(book)
+    assert refused.value.kind == "plan_expired"
+
+
+def test_a_changed_ledger_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = open_(book)
+    close_attempt(book, attempt, now_missing="")
+    ledger = next(tmp_path.rglob("ledger.jsonl"))
+    ledger.write_bytes(ledger.read_bytes().replace(b'"phase":"close"', b'"phase":"apply"'))
+    with pytest.raises(FleetError) as refused:
+        open_book(book.state, "alpha", book.plan)
+    assert refused.value.kind == "ledger_damaged"
+
+
+def test_only_the_attempts_of_this_process_are_closed_by_it(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    open_(book, process=os.getpid())
+    chosen = [("alpha", book.plan)]
+    assert [attempt.number for _book, attempt in open_attempts_of(book.state, chosen, os.getpid())] == [1]
+    assert open_attempts_of(book.state, chosen, os.getpid() + 1) == []
+
+
+def test_the_recorders_word_is_not_an_attempt(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = open_(book)
+    listen(book, attempt.number)
+    (found,) = book.progress().attempts
+    assert found.recorder
+
+
+def test_plans_are_chosen_by_cycle_and_tenant(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    book.state.put_cycle("2026-11", [{"tenant": "alpha", "plan": book.plan}])
+    assert choose_plans(book.state, cycle="2026-11", plans=[], tenants=["alpha"]) == [("alpha", book.plan)]
+    for wrong in ({"cycle": None, "tenants": []}, {"cycle": "2026-11", "tenants": ["beta"]}):
+        with pytest.raises(FleetError) as refused:
+            choose_plans(book.state, plans=[], **wrong)  # type: ignore[arg-type]
+        assert refused.value.kind == "no_plan"
