@@ -16,18 +16,20 @@ description:
   - A drain that cannot be finished is undone, so that no server is left out of service by accident.
   - Run it on the load balancer with C(delegate_to), or anywhere that reaches the socket.
 options:
+  plan:
+    description:
+      - The digest of the plan, 64 hexadecimal digits. The controller half of this module then takes what is not given
+        from the plan's C(patch_load_balancer), checks that the plan may be applied, and records the intent.
+      - Without it O(backend), O(server) and one of O(socket) and O(sockets) are required.
+    type: str
   backend:
     description: The backend, as haproxy's configuration calls it.
     type: str
-    required: true
   server:
     description: The server, as haproxy's configuration calls it.
     type: str
-    required: true
   socket:
-    description:
-      - The runtime (stats) socket, which needs C(level admin). The absolute path of a unix socket, or V(host:port).
-      - Exactly one of O(socket) and O(sockets) is required.
+    description: The runtime (stats) socket, with C(level admin); the absolute path of a unix socket or V(host:port).
     type: str
   sockets:
     description:
@@ -103,6 +105,12 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Take the host out of service as its plan says
+  bankops.fleet.haproxy_server:
+    plan: "{{ patch_plan_digest }}"
+    state: drained
+  delegate_to: lb1
+
 - name: Take the web server out of service
   bankops.fleet.haproxy_server:
     backend: web
@@ -242,8 +250,9 @@ from ansible_collections.bankops.fleet.plugins.module_utils._haproxy.server impo
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "backend": {"type": "str", "required": True},
-            "server": {"type": "str", "required": True},
+            "plan": {"type": "str"},
+            "backend": {"type": "str"},
+            "server": {"type": "str"},
             "socket": {"type": "str"},
             "sockets": {"type": "list", "elements": "str"},
             "state": {"type": "str", "choices": ["drained", "ready"], "required": True},
@@ -256,7 +265,7 @@ def main() -> None:
             "up_timeout": {"type": "float", "default": 60},
             "state_file": {"type": "path"},
         },
-        required_one_of=[("socket", "sockets")],
+        required_one_of=[("plan", "backend"), ("plan", "server"), ("plan", "socket", "sockets")],
         # A state file belongs to one process.
         mutually_exclusive=[("socket", "sockets"), ("sockets", "state_file")],
         supports_check_mode=True,
