@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small web client: TLS verified, no proxy, redirects only when asked for, one deadline over the whole exchange."""
+"""A small web client: TLS verified, no proxy, redirects only when asked for, a deadline."""
 
 from __future__ import annotations
 
@@ -27,8 +27,20 @@ class Answer(NamedTuple):
     text: str
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect, but shows no other server the headers, which may hold a password."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Optional[urllib.request.Request]:
+        redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if redirected is not None and redirected.host != req.host:
+            redirected.headers = {}
+        return redirected
+
+
 class Web:
-    """Requests with one set of certificates and one timeout in seconds, which covers the whole of each exchange.
+    """Requests with one set of certificates and one timeout in seconds, for each silence and for a whole body.
 
     Raises WebError where the certificate files cannot be used.
     """
@@ -56,7 +68,7 @@ class Web:
         self._opener.add_handler(urllib.request.HTTPSHandler(context=context))
         if follow_redirects:
             self._opener.add_handler(urllib.request.HTTPErrorProcessor())
-            self._opener.add_handler(urllib.request.HTTPRedirectHandler())
+            self._opener.add_handler(_Redirects())
             self._opener.add_handler(urllib.request.HTTPDefaultErrorHandler())
 
     def get(self, url: str, *, headers: Optional[Mapping[str, str]] = None) -> Answer:
@@ -75,10 +87,8 @@ class Web:
                 answer: Any = self._opener.open(request, timeout=self._timeout)
             except urllib.error.HTTPError as error:
                 answer = error  # an answer as well, with redirects followed
-            if answer is None:
-                raise WebError("the server redirects to an address that is not http or https")
             with answer:
-                return Answer(int(answer.status), self._read(answer, deadline))
+                return Answer(int(answer.code), self._read(answer, deadline))
         except urllib.error.URLError as problem:
             raise WebError(f"no answer: {problem.reason}") from problem
         except (OSError, http.client.HTTPException, ValueError) as problem:
