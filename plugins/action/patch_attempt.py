@@ -87,7 +87,7 @@ class ActionModule(FleetAction):
             host = next(iter(book.head["hosts"]))
             hooks = book.state.get_host(book.tenant, book.plan, host)["policy"]["hooks"]
             for point, files in points.items():
-                files += [file for file in hooks[point] if file not in files]
+                files += [file for file in hooks.get(point, []) if file not in files]
         return points
 
     def _close(self, chosen: list[tuple[str, str]], variables: dict[str, t.Any]) -> dict[str, t.Any]:

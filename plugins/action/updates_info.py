@@ -42,7 +42,11 @@ class ActionModule(FleetAction):
         policy = self.policies_of([host], cycle, variables)[host]
         today = datetime.now(timezone.utc).date()
         first_seen = self.state(variables).first_seen(policy.tenant, (), today)
-        return {"manager": policy.package_manager, "selection": selection(policy, first_seen, today)}
+        return {
+            "manager": policy.package_manager,
+            "selection": selection(policy, first_seen, today),
+            "checks": list(policy.health_checks),
+        }
 
     def _preflight(self, plan: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Read the host once more, and say whether it is still the host that was planned for."""

@@ -62,10 +62,22 @@ def where_set(raw: Mapping[str, t.Any], otherwise: str, name: str) -> str:
 
 def _value(templated: Mapping[str, t.Any], name: str, host: str, where: t.Callable[[str], str]) -> t.Any:
     try:
-        return templated[name]
+        return _plain(templated[name])
     except AnsibleError as problem:
         raise FleetError(
             f"{where(name)}: {name} of {host} cannot be evaluated: {problem}",
             kind="bad_policy",
             remedy="Correct the expression.",
         ) from problem
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The value without the tags that Ansible puts on every scalar, so that engines see plain data."""
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    for scalar in (str, bool, int, float):
+        if isinstance(value, scalar):
+            return scalar(value)
+    return value

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan import consistency, semantics
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.host_names import is_plain_name
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import (
     Problem,
     did_you_mean,
@@ -104,6 +105,7 @@ class Policy:
     lock_timeout: int
     timeout: int
     verify_timeout: int
+    reboot_timeout: int
     reconnect_timeout: int
     hooks: dict[str, list[str]]
 
@@ -131,21 +133,23 @@ def read_policies(
     emergency: bool,
     source: str,
     inventory: Iterable[str],
+    groups: Iterable[str] = (),
 ) -> dict[str, Policy]:
     """The policies of the selected hosts, by host.
 
     ``options`` are those of the role's argument specification, ``source`` names the inventory, ``inventory`` are all of
-    its hosts.
+    its hosts, ``groups`` its groups.
 
     Raises FleetError: ``bad_policy`` with every problem of every host, ``empty_fleet``.
     """
     policies: dict[str, Policy] = {}
     problems: list[Problem] = []
     wheres: dict[str, Callable[[str], str]] = {}
-    known = frozenset(inventory)
+    known, names_of_groups = frozenset(inventory), frozenset(groups)
     for given in hosts:
         policy, found = read_policy(options, given.variables, given.host, given.where, emergency=emergency)
         problems.extend(found)
+        problems.extend(_name_of(given, names_of_groups))
         wheres[given.host] = given.where
         if policy:
             policies[given.host] = policy
@@ -179,6 +183,19 @@ def read_policy(
     if faults:
         return None, [_problem(fault, host, where) for fault in faults]
     return _policy(values, host), []
+
+
+def _name_of(given: HostVariables, groups: frozenset[str]) -> Iterable[Problem]:
+    """Ansible takes a name in ``hosts`` for a group first, and for a pattern where it can; the order would be lost."""
+    key = "inventory_hostname"
+    if given.host in groups:
+        yield Problem(
+            given.where(key), key, show(given.host), "is the name of a group as well", "Rename one.", given.host
+        )
+    if not is_plain_name(given.host):
+        remedy = "Use letters, digits, dots, dashes and underscores."
+        what = "would be read by Ansible as a pattern of hosts"
+        yield Problem(given.where(key), key, show(given.host), what, remedy, given.host)
 
 
 def _problem(fault: Fault, host: str, where: Callable[[str], str]) -> Problem:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import render_markdown
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import markdown
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, gather, render_console
@@ -23,7 +23,7 @@ _STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
 def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
     """The lines for the console, and the path of the Markdown that was written. Raises FleetError as the state does."""
     facts = _facts(state, tenant, plan)
-    path = state.put_report(tenant, plan, "summary.md", render_markdown(facts).encode())
+    path = state.put_report(tenant, plan, "summary.md", markdown(facts).encode())
     return render_console(facts), path
 
 
