@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from enum import Enum
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple
@@ -195,5 +196,8 @@ def _default_name(check_type: CheckType, check: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    """A value for a message; headers and addresses may hold passwords, which do not belong there."""
+    if isinstance(value, dict):
+        return "this dictionary"
+    text = re.sub(r"//[^/\s]*@", "//***@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
