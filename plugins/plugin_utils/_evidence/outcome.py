@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Steps, may_roll_back, ran, went_well
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import PreflightVerdict
 
 ON_HOST = ("preflight", "apply", "reboot", "verify", "rollback", "verify_after_rollback")
 """The steps that speak with the host itself, in order; drain and return_to_service speak with its load balancer."""
@@ -60,10 +61,10 @@ def _judge(steps: Steps) -> tuple[HostOutcome, str]:
     last = next((name for name in reversed(ON_HOST) if ran(steps, name)), None)
     if last and _unreachable(steps, last):
         return HostOutcome.UNREACHABLE, _why(steps, last)
-    touched = any(ran(steps, name) for name in (*ON_HOST[1:], "drain", "return_to_service"))
-    if not touched:
+    begun = any(ran(steps, name) for name in ON_HOST[1:])
+    if not begun and not ran(steps, "drain") and not ran(steps, "return_to_service"):
         return _judge_untouched(steps)
-    if ran(steps, "drain") and not went_well(steps, "drain") and not ran(steps, "apply"):
+    if not begun and ran(steps, "drain") and not went_well(steps, "drain"):
         # Without a drain there was no change; what the balancer knows of the host is for in_service.
         return HostOutcome.SKIPPED, _why(steps, "drain")
     if ran(steps, "return_to_service") and not went_well(steps, "return_to_service"):
@@ -87,12 +88,12 @@ def _judge_untouched(steps: Steps) -> tuple[HostOutcome, str]:
         # A refusal is a decision; anything else that fails is a defect somebody must look at.
         refused = bool(result.get("fleet_failure"))
         return HostOutcome.SKIPPED if refused else HostOutcome.FAILED, _why(steps, "preflight")
-    verdict: Mapping[str, Any] = result.get("preflight") or {}
-    if verdict.get("verdict") == HostOutcome.UNCHANGED:
-        return HostOutcome.UNCHANGED, _sentence(verdict.get("reason"))
-    if verdict.get("verdict") == "proceed":
+    verdict = (result.get("preflight") or {}).get("verdict")
+    if verdict == PreflightVerdict.NOTHING_TO_DO:
+        return HostOutcome.UNCHANGED, "nothing was left to do"
+    if verdict == PreflightVerdict.PROCEED:
         return HostOutcome.FAILED, "the way ended after the preflight, before anything was changed"
-    return HostOutcome.SKIPPED, _sentence(verdict.get("reason")) or "the preflight did not say that it may proceed"
+    return HostOutcome.SKIPPED, "the preflight did not say that it may proceed"
 
 
 def _in_service(steps: Steps, outcome: HostOutcome) -> InService:
@@ -158,7 +159,8 @@ def _last_failure(steps: Steps) -> str:
 def _why(steps: Steps, name: str) -> str:
     result = steps.get(name) or {}
     words = name.replace("_", " ")
-    return f"{words}: {_sentence(result.get('msg')) or 'it did not succeed, and did not say why'}"
+    sentence = _sentence(result.get("msg")) or "it did not succeed, and did not say why"
+    return sentence if sentence.lower().startswith(f"{words}:") else f"{words}: {sentence}"
 
 
 def _sentence(text: Any) -> str:

@@ -88,11 +88,17 @@ _NEVER_ABOUT = re.compile(r"(?:^| )(?:session ids?|access key ids?)$")
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _KEY = r"(?P<key>[A-Za-z][A-Za-z0-9_.\-]*)"
-_VALUE = r"(?P<value>\\*\"(?:[^\"\\]|\\.)*\\*\"?|\\*'(?:[^'\\]|\\.)*\\*'?|[^\s,;&\"'\\)}\]]+)"
+# Quoted, quoted in quoted JSON (the closing quote has as many backslashes), or bare.
+_VALUE = (
+    r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|"
+    r"(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*)|[^\s,;&\"'\\)}\]]+)"
+)
 
 # `password=x`, `"token": "x"`, `--password=x`, `?sig=x`, also inside quoted JSON.
-_ASSIGNMENT = re.compile(rf"(?<![A-Za-z0-9_.\-]){'-{0,2}'}{_KEY}(?P<between>\\*[\"']?\s*(?:=>|[:=])\s*){_VALUE}")
-_LONG_OPTION = re.compile(rf"(?<!\S)(?P<dashes>--){_KEY}(?P<between>\s+){_VALUE}")
+_ASSIGNMENT = re.compile(
+    rf"(?<![A-Za-z0-9_.\-])-{{0,2}}{_KEY}(?P<between>\\*[\"']?\s*(?:=>|[:=])\s*){_VALUE}", re.DOTALL
+)
+_LONG_OPTION = re.compile(rf"(?<!\S)(?P<dashes>--){_KEY}(?P<between>\s+){_VALUE}", re.DOTALL)
 
 _WHOLE = [
     # A private key, also one cut off before its end.

@@ -1,0 +1,160 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The chain of a ledger shows every change to it, also when many processes write at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import (
+    build_entry,
+    read_entries,
+    record,
+    verify,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=timezone(timedelta(hours=1)))
+PLAN = "a" * 64
+
+
+def entry(previous: bytes | None, **changes: Any) -> bytes:
+    arguments: dict[str, Any] = {
+        "plan": PLAN,
+        "attempt": 1,
+        "cycle": "2026-11",
+        "tenant": "north",
+        "host": "web1",
+        "phase": Phase.APPLY,
+        "outcome": EntryOutcome.CHANGED,
+        "data": {"after": {"nginx:amd64": "2"}},
+        "time": NOON,
+    }
+    return build_entry(previous, **{**arguments, **changes})
+
+
+def ledger(length: int = 3) -> list[bytes]:
+    lines: list[bytes] = []
+    for _number in range(length):
+        lines.append(entry(lines[-1] if lines else None))
+    return lines
+
+
+def test_an_entry_is_canonical_and_its_hash_can_be_computed_by_anyone() -> None:
+    line = entry(None)
+    read = json.loads(line)
+    assert read["seq"] == 1
+    assert read["prev"] == "0" * 64
+    assert read["time"] == "2026-11-21T11:00:00.000Z"
+    body = {key: value for key, value in read.items() if key != "hash"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert read["hash"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_an_entry_follows_the_line_before() -> None:
+    first, second, third = map(json.loads, ledger())
+    assert (second["seq"], second["prev"]) == (2, first["hash"])
+    assert (third["seq"], third["prev"]) == (3, second["hash"])
+
+
+def test_a_whole_ledger_verifies_and_names_its_head() -> None:
+    lines = ledger()
+    checked = verify(lines)
+    assert (checked.ok, checked.count, checked.problems) == (True, 3, ())
+    assert checked.head == json.loads(lines[-1])["hash"]
+    assert verify([]).ok
+
+
+def test_secrets_are_redacted_even_when_the_writer_forgot() -> None:
+    assert b"hunter22" not in entry(None, data={"db_password": "hunter22"})
+
+
+def changed(line: bytes, **changes: Any) -> bytes:
+    """A forgery that hashes its own content correctly."""
+    body = {key: value for key, value in {**json.loads(line), **changes}.items() if key != "hash"}
+    return canonical({**body, "hash": hashlib.sha256(canonical(body)).hexdigest()})
+
+
+@pytest.mark.parametrize(
+    ("forge", "problem"),
+    [
+        (
+            lambda lines: [lines[0], lines[1].replace(b"nginx", b"nginy"), lines[2]],
+            "Line 2: its content does not match",
+        ),
+        (lambda lines: [lines[0], changed(lines[1], host="web9"), lines[2]], "Line 3: it does not follow"),
+        (lambda lines: [lines[0], lines[2]], "Line 2: it does not follow"),
+        (lambda lines: [lines[1], lines[0], lines[2]], "Line 1: it does not follow"),
+        (lambda lines: [lines[0], lines[1], lines[1], lines[2]], "Line 3: it does not follow"),
+        (lambda lines: lines[1:], "Line 1: it does not follow"),
+        (lambda lines: [lines[0].replace(b":", b": ", 1), *lines[1:]], "Line 1: it is not in canonical form"),
+        (lambda lines: [*lines[:2], changed(lines[2], seq=7)], "Line 3: its number is 7"),
+        (lambda lines: [*lines[:2], changed(lines[2], tenant="south")], "Line 3: it belongs to another plan"),
+        (lambda lines: [*lines[:2], changed(lines[2], phase="lunch")], "Line 3: phase 'lunch'"),
+        (
+            lambda lines: [*lines[:2], changed(lines[2], phase="outcome")],
+            "Line 3: phase 'outcome' with outcome 'changed'",
+        ),
+        (lambda lines: [lines[0], b"{}", lines[2]], "Line 2 is not an entry"),
+        (lambda lines: [lines[0], lines[1][:-9], lines[2]], "Line 2 is not an entry"),
+    ],
+)
+def test_every_change_to_a_ledger_is_found(forge: Any, problem: str) -> None:
+    checked = verify(forge(ledger()))
+    assert not checked.ok
+    assert any(found.startswith(problem) for found in checked.problems), checked.problems
+
+
+def test_nothing_is_appended_to_what_is_no_ledger() -> None:
+    with pytest.raises(FleetError) as refused:
+        entry(b"not json")
+    assert refused.value.kind == "ledger_damaged"
+    with pytest.raises(FleetError):
+        list(read_entries([b"[]"]))
+
+
+def write_many(root: str, plan: str, host: str, number: int) -> None:
+    state = FolderState(Path(root))
+    for index in range(number):
+        record(
+            state,
+            plan=plan,
+            attempt=1,
+            cycle="2026-11",
+            tenant="north",
+            host=host,
+            phase=Phase.APPLY,
+            outcome=EntryOutcome.OK,
+            data={"index": index},
+        )
+
+
+def test_many_processes_write_one_unbroken_chain(tmp_path: Path) -> None:
+    state = FolderState(tmp_path)
+    with state.write_plan("north") as writer:
+        plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_many, args=(str(tmp_path), plan, f"web{i}", 25)) for i in range(4)]
+    for process in writers:
+        process.start()
+    for process in writers:
+        process.join(60)
+        assert process.exitcode == 0
+    lines = list(state.entries("north", plan))
+    assert verify(lines).ok
+    assert len(lines) == 100
+    for i in range(4):
+        written = [read["data"]["index"] for read in read_entries(lines) if read["host"] == f"web{i}"]
+        assert written == list(range(25))
