@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.host_names import is_plain_name
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
-
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@%+-]*")
 
 
 @dataclass(frozen=True)
@@ -91,14 +88,3 @@ def _refuse_patterns(batches: list[list[str]]) -> None:
                     kind="bad_host_name",
                     remedy="Use letters, digits, dots, dashes and underscores in inventory names, then plan again.",
                 )
-
-
-def is_plain_name(host: str) -> bool:
-    """Whether Ansible takes a host's name in ``hosts`` for that host alone."""
-    if _PLAIN_NAME.fullmatch(host):
-        return True
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
