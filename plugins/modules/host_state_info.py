@@ -14,7 +14,7 @@ description:
     the processes that still run files which an upgrade deleted.
   - Compares it to the state in O(before), runs health checks, and repeats both until nothing is worse and all checks
     pass, for at most O(timeout) seconds.
-  - Does not fail when the host is worse. The caller decides, by RV(settled).
+  - Does not fail when the host is worse, unless O(plan) is given. The caller decides, by RV(settled).
   - Run it as root. Without, what could not be read is named in RV(state.incomplete).
 extends_documentation_fragment:
   - bankops.fleet.attributes
@@ -28,6 +28,11 @@ attributes:
     support: full
     details: [It reports no change.]
 options:
+  plan:
+    description:
+      - The digest of the plan, 64 hexadecimal digits. The controller half of this module then takes O(checks) and
+        O(timeout) from it where they are not given, and fails a host that does not settle.
+    type: str
   before:
     description:
       - The state to compare to, as this module or M(bankops.fleet.updates_info) returned it.
@@ -185,6 +190,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._health.wait import 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "plan": {"type": "str"},
             "before": {"type": "dict"},
             "checks": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "float", "default": 0},

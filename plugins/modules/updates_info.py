@@ -29,6 +29,16 @@ attributes:
     support: full
     details: [It reports no change.]
 options:
+  cycle:
+    description:
+      - The cycle, such as V(2026-11). The controller half of this module then takes what is not given from the host's
+        policy.
+    type: str
+  plan:
+    description:
+      - The digest of the plan, 64 hexadecimal digits. The controller half of this module then reads the host for this
+        plan and says in addition whether it is still the host that was planned for.
+    type: str
   manager:
     description: The package manager; V(auto) takes the one that this host's packages are managed with.
     type: str
@@ -183,6 +193,8 @@ from ansible_collections.bankops.fleet.plugins.module_utils._host.scan import sc
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "cycle": {"type": "str"},
+            "plan": {"type": "str"},
             "manager": {"type": "str", "choices": ["auto", "apt", "dnf"], "default": "auto"},
             "refresh": {"type": "bool", "default": True},
             "selection": {
