@@ -98,19 +98,17 @@ class FakeHaproxy:
             return f"{self.level}\n"
         if command == "show info":
             return "Name: HAProxy\nVersion: 2.6.12\nPid: 7\n"
-        if words[:2] == ["show", "stat"]:
-            return self._stat(words[2])
+        if command == "show stat -1 4 -1":
+            return self._stat()
         if words[:3] == ["show", "servers", "state"]:
             return self._state(words[3] if len(words) > 3 else self.backend)
         return "Unknown command.\n"
 
-    def _stat(self, backend: str) -> str:
-        if backend != self.backend:
-            return "No such proxy.\n"
+    def _stat(self) -> str:
         for server in self.servers:
             server.step()
         rows = [
-            f"{backend},{s.name},0,{s.sessions},{s.status},{s.weight},{int(not s.backup)},{int(s.backup)},"
+            f"{self.backend},{s.name},0,{s.sessions},{s.status},{s.weight},{int(not s.backup)},{int(s.backup)},"
             f"{'L7OK' if s.checked else ''},,{s.cookie},"
             for s in self.servers
         ]

@@ -21,7 +21,7 @@ _TCP = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<
 # A reload of haproxy replaces the listening socket; a question that falls into that moment may be asked again.
 TRANSIENT = frozenset({"socket_missing", "socket_refused", "socket_closed", "socket_timeout"})
 
-_STAT_COLUMNS = ("svname", "status", "scur", "qcur", "weight", "bck", "check_status", "tracked", "cookie")
+_STAT_COLUMNS = ("pxname", "svname", "status", "scur", "qcur", "weight", "bck", "check_status", "tracked", "cookie")
 _STATE_COLUMNS = ("be_name", "srv_name", "srv_op_state", "srv_admin_state", "srv_uweight", "srv_check_state")
 
 
@@ -90,12 +90,12 @@ class Runtime:
                 data={"socket": self.address, "level": level},
             )
 
-    def statistics(self, backend: str) -> Optional[List[Dict[str, str]]]:
-        """``show stat`` of the servers of ``backend``, a dictionary for each; None when there is no such backend."""
-        answer = self.ask(f"show stat {checked_name(backend, 'backend')} 4 -1")
-        if answer.strip() == "No such proxy.":
-            return None
-        return parse_statistics(answer, self.address)
+    def statistics(self, backend: str) -> List[Dict[str, str]]:
+        """``show stat`` of the servers of ``backend``, a dictionary for each; empty when there is no such backend."""
+        checked_name(backend, "backend")
+        # Not by name: when a frontend has the same name as the backend, haproxy means the frontend.
+        rows = parse_statistics(self.ask("show stat -1 4 -1"), self.address)
+        return [row for row in rows if row["pxname"] == backend]
 
     def servers_state(self, backend: str = "") -> str:
         """``show servers state`` as haproxy prints it (of all backends without one): the content of a state file."""
