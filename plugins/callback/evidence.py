@@ -18,7 +18,8 @@ description:
   - It learns which attempts are open from the result of M(bankops.fleet.patch_attempt), and writes into each of their
     ledgers that it listens. The changing modules of this collection refuse to work when that entry is missing.
   - Everything is redacted before it is written. Of a task under C(no_log) only that it ran is recorded.
-  - When an entry cannot be written, no further host is begun and the hosts whose evidence is lost come out as C(failed).
+  - When an entry cannot be written, no further host is begun, and the hosts whose evidence is lost come out as
+    C(failed).
 requirements:
   - Enabled in configuration, C(callbacks_enabled = bankops.fleet.evidence).
 options: {}
