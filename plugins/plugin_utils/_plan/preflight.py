@@ -123,9 +123,7 @@ def _notes(
     today = now.astimezone(timezone.utc).date().isoformat()
     for hold in document["holds"]:
         if hold["expires"] and not hold["expired"] and hold["expires"] < today:
-            notes.append(
-                f"the hold of {hold['owner']} on {hold['package']} has expired since; this plan still keeps it back"
-            )
+            notes.append(f"the hold of {hold['owner']} on {hold['package']} has expired; this plan still keeps it back")
     return notes
 
 

@@ -1,0 +1,136 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Preflight: whether a host is still the one that was planned for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import ScannedHost, freeze_plan
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import Preflight, evaluate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+from .fleets import NOW, OPENSSL, SOURCE, policy, scan
+
+NGINX = {
+    "name": "nginx",
+    "arch": "amd64",
+    "action": "upgrade",
+    "installed": "1.22.1-9",
+    "candidate": "1.22.1-9+deb12u2",
+}
+NEWER = {**OPENSSL, "candidate": "3.0.18-1"}
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    """The document of a host for which openssl was planned."""
+    return planned(tmp_path)
+
+
+def planned(folder: Path, **variables: Any) -> dict[str, Any]:
+    state = FolderState(folder)
+    frozen = freeze_plan(
+        state,
+        tenant="tenant1",
+        cycle="2026-11",
+        hosts=[ScannedHost("web1", policy(**variables), scan())],
+        created=NOW,
+        revision="abc",
+        source=SOURCE,
+    )
+    return state.get_host("tenant1", frozen.plan, "web1")
+
+
+def look(document: dict[str, Any], found: dict[str, Any]) -> Preflight:
+    return evaluate(document, found, NOW)
+
+
+def blocked_by(document: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    result = look(document, found)
+    assert result.verdict == "blocked"
+    return [f"{gate['name']}: {gate['evidence']}" for gate in result.blocks]
+
+
+def test_a_host_as_it_was_planned_proceeds(document: dict[str, Any]) -> None:
+    result = look(document, scan())
+    assert result.as_data() == {
+        "verdict": "proceed",
+        "blocks": [],
+        "appeared": [],
+        "vanished": [],
+        "remaining": [OPENSSL],
+        "notes": [],
+    }
+
+
+def test_an_update_that_appeared_is_reported_and_left_alone(document: dict[str, Any]) -> None:
+    result = look(document, scan(transaction=[OPENSSL, NGINX]))
+    assert (result.verdict, result.appeared, result.remaining) == ("proceed", [NGINX], [OPENSSL])
+    assert result.notes == ["upgrade nginx 1.22.1-9+deb12u2 has appeared since the plan and is left alone"]
+
+
+def test_a_newer_version_is_reported_and_the_planned_one_stays(document: dict[str, Any]) -> None:
+    result = look(document, scan(transaction=[NEWER]))
+    assert (result.verdict, result.appeared, result.remaining) == ("proceed", [NEWER], [OPENSSL])
+
+
+def test_a_patched_host_has_nothing_to_do(document: dict[str, Any]) -> None:
+    result = look(document, scan(transaction=[]))
+    assert (result.verdict, result.vanished) == ("nothing_to_do", [OPENSSL])
+
+
+def test_a_patched_host_with_a_still_newer_update_has_nothing_to_do(document: dict[str, Any]) -> None:
+    result = look(document, scan(transaction=[{**NEWER, "installed": OPENSSL["candidate"]}]))
+    assert (result.verdict, result.remaining) == ("nothing_to_do", [])
+    assert len(result.appeared) == 1
+
+
+def test_another_machine_is_blocked(document: dict[str, Any]) -> None:
+    assert blocked_by(document, scan(machine="m2")) == ["identity: the plan is for the machine m1, and this is m2"]
+
+
+def test_a_package_at_a_third_version_is_blocked(document: dict[str, Any]) -> None:
+    found = scan(transaction=[{**OPENSSL, "installed": "3.0.14-1"}])
+    assert blocked_by(document, found) == ["versions: openssl is at 3.0.14-1 and was planned from 3.0.11-1"]
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (scan(manager="dnf"), "manager"),
+        (scan(locks=[{"path": "/x", "pid": 7, "command": "apt-get"}]), "locks"),
+        (scan(download_bytes=11_000_000_000), "disk"),
+        (scan(refresh_error="mirror away"), "metadata"),
+        ({"state": {}, "packages": {}}, "scan"),
+        ({}, "scan"),
+        ({**scan(), "checks": [{"name": "https", "ok": False, "detail": "refused"}]}, "checks"),
+        ({**scan(), "checks": [{"name": "https", "ok": "unknown", "detail": "?"}]}, "checks"),
+    ],
+)
+def test_a_gate_that_does_not_pass_now_blocks(document: dict[str, Any], found: dict[str, Any], name: str) -> None:
+    assert [reason.partition(":")[0] for reason in blocked_by(document, found)] == [name]
+
+
+def test_a_gate_of_the_plan_itself_stays_shut(document: dict[str, Any]) -> None:
+    document["gates"].append({"name": "backend", "verdict": "block", "evidence": "the last one"})
+    assert blocked_by(document, scan()) == ["backend: the last one"]
+
+
+def test_a_gate_of_the_moment_is_looked_at_again(document: dict[str, Any]) -> None:
+    document["gates"].append({"name": "locks", "verdict": "block", "evidence": "apt-daily at the time of the plan"})
+    assert look(document, scan()).verdict == "proceed"
+
+
+def test_a_hold_that_expired_since_is_noted(tmp_path: Path) -> None:
+    hold = {"package": "nginx", "owner": "web team", "reason": "freeze", "expires": "2026-11-21"}
+    document = planned(tmp_path, patch_holds=[hold])
+    assert look(document, scan()).notes == []
+    later = evaluate(document, scan(), NOW + timedelta(days=1))
+    assert later.notes == ["the hold of web team on nginx has expired; this plan still keeps it back"]
