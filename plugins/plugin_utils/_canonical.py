@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-_CONTAINERS = (dict, list, tuple)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def canonical(value: Any) -> bytes:
@@ -34,16 +34,19 @@ def digest_of_bytes(content: bytes) -> str:
 
 
 def _refuse_changing(value: Any) -> None:
-    """json.dumps writes a tuple as a list and the key 1 as "1", so that two different values would share a digest."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"{key!r} is a key of type {type(key).__name__}; keys are strings.")
-            if isinstance(inner, _CONTAINERS):
-                _refuse_changing(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            if isinstance(inner, _CONTAINERS):
-                _refuse_changing(inner)
-    elif isinstance(value, tuple):
-        raise TypeError(f"{value!r} is a tuple; lists are written as lists.")
+    """json.dumps writes a tuple as a list and the key 1 as "1", so that two different values would share a digest.
+
+    A loop over sets of types, because a large plan has millions of values.
+    """
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            strange = [key for key in inner if not isinstance(key, str)] if {*map(type, inner)} - {str} else []
+            if strange:
+                raise TypeError(f"{strange[0]!r} is a key of type {type(strange[0]).__name__}; keys are strings.")
+            waiting += [item for item in inner.values() if type(item) not in _SCALARS]
+        elif isinstance(inner, list):
+            waiting += [item for item in inner if type(item) not in _SCALARS]
+        elif isinstance(inner, tuple):
+            raise TypeError(f"{inner!r} is a tuple; lists are written as lists.")
