@@ -70,7 +70,7 @@ build: venv ## Build the collection's artifact
 	@.venv/bin/ansible-galaxy collection build --force --output-path .cache/artifact
 
 .PHONY: clean
-clean: ## Stop all labs and remove their images, environments, caches and results
-	@for lab in .lab/*/; do [ ! -d "$$lab" ] || lab/fleet clean --name "$$(basename "$$lab")"; done
+clean: ## Stop this checkout's labs, remove environments, caches and results
+	@for lab in .lab/*/; do [ ! -d "$$lab" ] || lab/fleet down --name "$$(basename "$$lab")"; done
 	@rm -rf .venv .venv-2.18 .cache .ansible .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
