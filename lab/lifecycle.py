@@ -103,6 +103,7 @@ class Lab:
         """Bring every host up as asked; a host that already runs as asked is left alone unless ``fresh``."""
         with self.locked():
             podman = self.podman
+            machine.raise_inotify_limit(self.say)
             with _lock(MACHINE_LOCK, "another lab's start", self.say):
                 place = self._take_place()
                 all_hosts = topology(place, web)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ PROGRAMS = {
     "runc": "runc",
     "netavark": "netavark",
     "iptables": "iptables",
+    "sysctl": "procps",
     "mmdebstrap": "mmdebstrap",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
@@ -32,6 +33,8 @@ PROGRAMS = {
 FOUND_OUTSIDE_PATH = ("/usr/sbin", "/sbin", "/usr/lib/podman", "/usr/libexec/podman")
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 CAP_SYS_RESOURCE = 24
+INOTIFY = "fs.inotify.max_user_instances"
+INOTIFY_WANTED = 8192  # a host takes about 7 of them, and the kernel's own limit is 128 for all hosts together
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,22 @@ def require_programs() -> None:
 def as_root(argv: list[str]) -> list[str]:
     """The command as root may run it: containers with an init of their own need real root."""
     return argv if os.geteuid() == 0 else ["sudo", "-n", "--preserve-env=CONTAINERS_CONF", *argv]
+
+
+def raise_inotify_limit(say: Callable[[str], None], setting: Path = Path("/proc/sys") / INOTIFY.replace(".", "/")) -> None:
+    """Without this, systemd in the eighteenth host of a machine cannot start. Lasts until the machine's next start."""
+    now = int(setting.read_text())
+    if now >= INOTIFY_WANTED:
+        return
+    say(f"raising this machine's {INOTIFY} from {now} to {INOTIFY_WANTED}, which systemd in many hosts needs")
+    argv = as_root(["sysctl", "--quiet", "--write", f"{INOTIFY}={INOTIFY_WANTED}"])
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise FleetError(
+            f"{INOTIFY} is {now} on this machine and cannot be raised: {done.stderr.strip()}",
+            kind="machine_lacks",
+            remedy=f"As root: sysctl -w {INOTIFY}={INOTIFY_WANTED}",
+        )
 
 
 def unified_control_groups(root: Path = Path("/sys/fs/cgroup")) -> bool:
