@@ -73,7 +73,7 @@ def _http(check: Mapping[str, Any], _commands: Commands) -> Verdict:
 def _tcp(check: Mapping[str, Any], _commands: Commands) -> Verdict:
     try:
         socket.create_connection((check["host"], check["port"]), timeout=check["timeout"]).close()
-    except (OSError, UnicodeError) as problem:  # UnicodeError: a name that no resolver could take
+    except (OSError, ValueError) as problem:  # ValueError: a name that no resolver could take
         return False, f"no connection to {check['host']}:{check['port']}: {problem}"
     return True, f"{check['host']}:{check['port']} accepts connections"
 
@@ -83,7 +83,7 @@ def _command(check: Mapping[str, Any], commands: Commands) -> Verdict:
         done = commands.run(check["argv"], timeout=check["timeout"], check=False)
     except FleetError as problem:
         return False, problem.message
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # ValueError: an argument that no program could take
         return False, f"{check['argv'][0]} cannot be run: {problem}"
     said = (done.stdout.strip() or done.stderr.strip())[-500:]
     return done.status == 0, f"status {done.status}: {said}" if said else f"status {done.status}"

@@ -89,30 +89,37 @@ def _look(web: Web, endpoint: str) -> _View:
         health = _parse(web.get(f"{endpoint}/health").text)
         status, gateway = _ask(web, endpoint)
         listed = _parse(web.post(f"{endpoint}/{gateway}/cluster/member/list", b"{}").text)
+        index = int(status.get("raftIndex") or 0)
+        applied = int(status.get("raftAppliedIndex") or index)  # etcd 3.3 does not tell what it applied
     except (WebError, ValueError) as problem:
         return _View(endpoint, str(problem))
-    problem_found = ""
-    errors = [str(error) for error in status.get("errors") or []]
-    if str(health.get("health")).lower() != "true":
-        problem_found = "it says of itself that it is not healthy"
-    elif status.get("isLearner"):
-        problem_found = "it is a learner, which has no vote"
-    if errors:
-        alarmed = any("alarm" in error for error in errors)
-        problem_found = f"{'alarm raised' if alarmed else 'it reports'}: {', '.join(errors)}"
     header = status.get("header") or {}
-    index = int(status.get("raftIndex") or 0)
-    members = listed.get("members") or []
     return _View(
         endpoint,
-        problem_found,
+        _own_problem(health, status),
         member=str(header.get("member_id") or "0"),
         leader=str(status.get("leader") or "0"),
         cluster=str(header.get("cluster_id") or "0"),
         index=index,
-        applied=int(status.get("raftAppliedIndex") or index),  # etcd 3.3 does not tell what it applied
-        names={str(member.get("ID")): str(member.get("name") or "not started") for member in members},
+        applied=applied,
+        names={
+            str(member.get("ID")): str(member.get("name") or "not started") for member in listed.get("members") or []
+        },
     )
+
+
+def _own_problem(health: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    """What keeps a member that answers from being healthy; empty where nothing does."""
+    errors = [str(error) for error in status.get("errors") or []]
+    if any("alarm" in error for error in errors):
+        return f"alarm raised: {', '.join(errors)}"
+    if errors:
+        return f"it reports: {', '.join(errors)}"
+    if str(health.get("health")).lower() != "true":
+        return "it says of itself that it is not healthy"
+    if status.get("isLearner"):
+        return "it is a learner, which has no vote"
+    return ""
 
 
 def _ask(web: Web, endpoint: str) -> Tuple[Dict[str, Any], str]:

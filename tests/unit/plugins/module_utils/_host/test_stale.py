@@ -66,7 +66,7 @@ def test_a_program_that_maps_nothing_deleted_is_not_stale(upgraded_host: Any) ->
         "7f00-7f10 r-xp 00000000 08:01 1 /tmp/jffi123.so (deleted)",
         "7f00-7f10 r-xp 00000000 08:01 1 /var/tmp/plugin.so (deleted)",
         "7f00-7f10 r-xp 00000000 08:01 1 /run/user/0/x (deleted)",
-        "7f00-7f10 r-xp 00000000 08:01 1 /home/someone/tool (deleted)",
+        "7f00-7f10 r-xp 00000000 08:01 1 /root/tool (deleted)",
         "7f00-7f10 rwxs 00000000 00:05 1 /drm mm object (deleted)",
         "7f00-7f10 rwxs 00000000 00:05 1 /[aio] (deleted)",
         "7f00-7f10 r--p 00000000 08:01 1 /usr/lib/locale/locale-archive (deleted)",
