@@ -31,7 +31,8 @@ def host_gates(scan: Mapping[str, Any], policy: Mapping[str, Any], held: list[st
         _removals(packages["transaction"], policy["allow_removals"]),
         _holds(packages["transaction"], held),
         _reboot(packages, policy["reboot"]),
-        *momentary_gates(scan, policy),
+        # A scan for a plan need not run the health checks; the preflight must.
+        *(found for found in momentary_gates(scan, policy) if found["name"] != "checks" or scan.get("checks")),
     ]
 
 

@@ -200,11 +200,11 @@ def test_a_path_is_measured_on_its_own_file_system_or_not_at_all() -> None:
     assert gate_of(found, "disk") == ("unknown", "the free space on /boot was not read")
 
 
-def test_health_checks_that_were_not_run_are_no_pass() -> None:
+def test_a_health_check_that_is_not_well_is_shown_in_the_plan(state: FolderState) -> None:
     checks = {"patch_health_checks": [{"type": "tcp", "name": "https", "port": 443}]}
-    assert gate_of(scan(), "checks", checks) == ("unknown", "0 of 1 health checks were run")
     failed = {**scan(), "checks": [{"name": "https", "ok": False, "detail": "refused"}]}
     assert gate_of(failed, "checks", checks) == ("block", "https: refused")
+    assert one(state, scan(), checks)[0]["reason"] == ""
 
 
 def test_a_gate_of_the_moment_does_not_take_a_host_out_of_the_plan(state: FolderState) -> None:

@@ -303,3 +303,15 @@ def test_what_the_engine_takes_ansible_takes_as_well() -> None:
 def test_every_variable_is_explained_in_the_documentation() -> None:
     page = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
     assert [name for name in options() if f"`{name}`" not in page] == []
+
+
+def examples() -> list[dict[str, Any]]:
+    """The YAML blocks of the documentation."""
+    page = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
+    return [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
+
+
+@pytest.mark.parametrize("variables", examples(), ids="-".join)
+@pytest.mark.parametrize("emergency", [False, True])
+def test_every_example_in_the_documentation_is_good_policy(variables: dict[str, Any], emergency: bool) -> None:
+    assert policies(emergency=emergency, host1=variables)["host1"].wave == "broad"

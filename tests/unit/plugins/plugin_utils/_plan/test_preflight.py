@@ -118,6 +118,13 @@ def test_a_gate_that_does_not_pass_now_blocks(document: dict[str, Any], found: d
     assert [reason.partition(":")[0] for reason in blocked_by(document, found)] == [name]
 
 
+def test_health_checks_that_were_not_run_are_no_pass(tmp_path: Path) -> None:
+    document = planned(tmp_path, patch_health_checks=[{"type": "tcp", "name": "https", "port": 443}])
+    assert blocked_by(document, scan()) == ["checks: 0 of 1 health checks were run"]
+    well = {**scan(), "checks": [{"name": "https", "ok": True, "detail": ""}]}
+    assert look(document, well).verdict == "proceed"
+
+
 def test_a_gate_of_the_plan_itself_stays_shut(document: dict[str, Any]) -> None:
     document["gates"].append({"name": "backend", "verdict": "block", "evidence": "the last one"})
     assert blocked_by(document, scan()) == ["backend: the last one"]
