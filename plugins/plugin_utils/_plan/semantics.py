@@ -27,7 +27,6 @@ _LEAST = {
     "patch_timeout": 1,
     "patch_verify_timeout": 1,
     "patch_reboot_timeout": 1,
-    "patch_reboot_timeout": 1,
     "patch_reconnect_timeout": 1,
 }
 _PERCENT = re.compile(r"([1-9][0-9]?|100)%")
