@@ -28,8 +28,19 @@ BIN = Path(sys.executable).parent
 # mypy and antsibull must see the checkout as the collection that Python imports.
 COLLECTION = Path(".collections/ansible_collections/bankops/fleet")
 PYTHON = sys.executable
-# Logs are read as text.
-PLAIN = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PY_COLORS": "0", "TERM": "dumb"}
+ENVIRONMENT = {
+    # Tools call each other by name.
+    "PATH": f"{BIN}:{os.environ.get('PATH', os.defpath)}",
+    "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    # ansible-core insists on UTF-8, which a bare machine may not set.
+    "LC_ALL": "C.UTF-8",
+    # Logs are read as text.
+    "NO_COLOR": "1",
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_FORCE_COLOR": "0",
+    "PY_COLORS": "0",
+    "TERM": "dumb",
+}
 # A lane that hangs must not hang the machine that waits for it.
 LANE_TIMEOUT_SECONDS = 30 * 60
 # An interrupted lane has this long to stop its hosts.
@@ -51,7 +62,11 @@ class Step:
         print(f"--- {self.name}: {shlex.join(self.argv)}", flush=True)
         started = time.monotonic()
         status = subprocess.run(
-            self.argv, cwd=ROOT, env={**os.environ, **PLAIN, **self.environment}, stdin=subprocess.DEVNULL, check=False
+            self.argv,
+            cwd=ROOT,
+            env={**os.environ, **ENVIRONMENT, **self.environment},
+            stdin=subprocess.DEVNULL,
+            check=False,
         ).returncode
         passed = status in self.accepted
         verdict = "passed" if passed else f"FAILED with status {status}"
@@ -92,7 +107,7 @@ def unit() -> list[Step]:
 def unit_oldest() -> list[Step]:
     """The same on the oldest supported ansible-core, and whether it understands the playbooks."""
     old = ROOT / ".venv-2.18" / "bin"
-    path = {"PATH": f"{old}:{os.environ['PATH']}"}
+    path = {"PATH": f"{old}:{ENVIRONMENT['PATH']}"}
     tests = [str(old / "python"), "-m", "pytest", "-q", "-o", "cache_dir=.cache/pytest-2.18", "tests/unit"]
     syntax = [str(old / "ansible-playbook"), "--syntax-check", "-i", "localhost,", *playbooks()]
     return [Step("pytest on ansible-core 2.18", tests, path), Step("syntax on ansible-core 2.18", syntax, path)]
