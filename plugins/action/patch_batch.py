@@ -40,7 +40,7 @@ class ActionModule(FleetAction):
             "batch": turn.batch,
             "first_of_wave": turn.first_of_wave,
             "last_of_wave": turn.last_of_wave,
-            "hooks": policy["hooks"],
+            "hooks": {point: files for point, files in policy["hooks"].items() if files},
             "hook_context": self._hook_context(head, plan, progress.current, turn, hosts),
         }
         waiting = self._soak(turn, policy["soak_wait_minutes"])

@@ -43,7 +43,7 @@ def variables_of(hostvars: t.Any, hosts: Iterable[str], source: str) -> Iterator
     for host in hosts:
         raw = hostvars.raw_get(host)
         templated = hostvars[host]
-        where = partial(where_set, raw, f"{source} (host {host})")
+        where = partial(where_set, raw, source)
         values = {name: _value(templated, name, host, where) for name in raw if str(name).startswith(PREFIXES)}
         yield HostVariables(host, values, where)
 
@@ -53,9 +53,10 @@ def where_set(raw: Mapping[str, t.Any], otherwise: str, name: str) -> str:
     value = raw.get(name)
     if Origin is not None:
         origin = Origin.get_tag(value)
-        if origin is not None and origin.path:
-            return f"{origin.path}:{origin.line_num}" if origin.line_num else str(origin.path)
-        return otherwise
+        if origin is None:
+            return otherwise
+        place = str(origin.path or origin.description or otherwise)
+        return f"{place}:{origin.line_num}" if origin.path and origin.line_num else place
     position = getattr(value, "ansible_pos", None)
     return f"{position[0]}:{position[1]}" if position and position[0] else otherwise
 

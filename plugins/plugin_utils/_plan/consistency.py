@@ -27,8 +27,10 @@ def check(policies: Mapping[str, Policy], where: Mapping[str, Where], inventory:
     clusters: dict[Hashable, list[str]] = defaultdict(list)
     backends: dict[Hashable, list[str]] = defaultdict(list)
     servers: dict[Hashable, list[str]] = defaultdict(list)
+    instances: dict[str, list[str]] = defaultdict(list)
     for host, policy in policies.items():
         tenants[policy.tenant].append(host)
+        instances[policy.instance_id].append(host)
         if policy.cluster is not None:
             clusters[policy.tenant, policy.cluster].append(host)
         balancer = policy.load_balancer
@@ -40,6 +42,12 @@ def check(policies: Mapping[str, Policy], where: Mapping[str, Where], inventory:
                 key = "patch_load_balancer.host"
                 file, what = where[host]("patch_load_balancer"), "is not in the inventory"
                 yield Problem(file, key, show(balancer.host), what, remedy, host)
+    instances.pop("unknown", None)
+    for instance, hosts in instances.items():
+        for host in hosts[1:]:
+            what = f"is the machine of {show(hosts[0])} already"
+            remedy = "Leave one name of the machine in the inventory."
+            yield Problem(where[host]("fleet_instance_id"), "fleet_instance_id", show(instance), what, remedy, host)
     for key, read in _of_a_tenant().items():
         for hosts in tenants.values():
             yield from _differing(policies, where, hosts, key, read, "tenant")
