@@ -88,6 +88,7 @@ class FleetAction(ActionBase):
             emergency=is_emergency(cycle),
             source=source,
             inventory=self.variable(variables, "groups")["all"],
+            groups=self.variable(variables, "groups").keys(),
         )
 
     def inventory_sources(self, variables: Mapping[str, t.Any]) -> str:
