@@ -1,0 +1,101 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A report as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import HostResult, Report
+
+SHOWN_HOSTS = 60
+"""In a larger fleet only the hosts that need attention are listed; the report has all."""
+
+SHOWN_TROUBLES = 20
+
+
+def render(report: Report) -> str:
+    """The verdict, the table of outcomes, counts that add up to the population, and what needs attention."""
+    return "\n".join(
+        [
+            f"Tenant {show(report.tenant)}, cycle {report.cycle}, plan {report.plan[:16]}",
+            report.verdict,
+            "",
+            *_table(report),
+            "",
+            _counts(report),
+            *_facts(report),
+            *_troubles(report),
+        ]
+    )
+
+
+def _table(report: Report) -> Iterator[str]:
+    listed = [host for host in report.hosts if len(report.hosts) <= SHOWN_HOSTS or not host.well]
+    heading = ("HOST", "OUTCOME", "IN SERVICE", "WAVE", "PACKAGES", "DURATION", "REASON")
+    yield from _aligned([heading, *(_row(host) for host in listed)])
+    if len(listed) < len(report.hosts):
+        yield f"({len(report.hosts) - len(listed)} hosts that are well are in the report)"
+
+
+def _row(host: HostResult) -> tuple[str, ...]:
+    changed = sum(change.changed for change in host.changes)
+    return (
+        show(host.host),
+        host.outcome.value,
+        host.in_service.value,
+        f"{show(host.wave)} {host.batch}" if host.batch else "-",
+        str(changed) if host.changes else "-",
+        "-" if host.seconds is None else duration(round(host.seconds)) + (", rebooted" if host.rebooted else ""),
+        show(host.reason) or "-",
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _counts(report: Report) -> str:
+    counted = [f"{report.counts[outcome]} {outcome.value}" for outcome in HostOutcome if report.counts[outcome]]
+    return f"{' + '.join(counted)} = {sum(report.counts.values())} hosts"
+
+
+def _facts(report: Report) -> Iterator[str]:
+    unknown = f", and those of {report.unknown_cves} changes are not known" if report.unknown_cves else ""
+    yield f"CVEs closed: {len(report.cves)}{unknown}"
+    if report.left:
+        reasons = sorted({update.reason for update in report.left})
+        each = ", ".join(f"{sum(update.reason == reason for update in report.left)} {reason}" for reason in reasons)
+        yield f"updates left alone: {each}"
+    if report.user_requests is not None:
+        yield "user requests: " + ", ".join(_requests(report.user_requests.items()))
+    if report.seconds is not None and report.began and report.ended:
+        yield (
+            f"duration: {duration(round(report.seconds))}, {report.began:%Y-%m-%d %H:%M:%S} to "
+            f"{report.ended:%H:%M:%S} UTC, {len(report.attempts)} attempts"
+        )
+    chain = "the chain verifies" if report.ledger.ok else "THE CHAIN IS BROKEN"
+    yield f"ledger: {report.ledger.count} entries, head {report.ledger.head[:16]}, {chain}"
+
+
+def _requests(counts: Iterable[tuple[str, object]]) -> Iterator[str]:
+    for key, value in counts:
+        if isinstance(value, int):
+            yield f"{value} {show(key).replace('_', ' ')}"
+
+
+def _troubles(report: Report) -> Iterator[str]:
+    if not report.troubles:
+        return
+    yield "needs attention:"
+    for trouble in report.troubles[:SHOWN_TROUBLES]:
+        yield f"  - {''.join(character if character.isprintable() else '?' for character in trouble)}"
+    if len(report.troubles) > SHOWN_TROUBLES:
+        yield f"  - and {len(report.troubles) - SHOWN_TROUBLES} more, in the report"

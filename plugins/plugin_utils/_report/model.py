@@ -1,0 +1,172 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a report shows: plain facts, read from a plan and its ledger, with no word of layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
+
+GOOD = frozenset({HostOutcome.VERIFIED, HostOutcome.UNCHANGED})
+"""Outcomes that need nobody's attention."""
+
+
+@dataclass(frozen=True)
+class VersionChange:
+    """A package on a host: its version before and after (None: not installed), the CVEs that closes (None: unknown)."""
+
+    package: str
+    before: str | None
+    after: str | None
+    is_security: bool
+    cves: tuple[str, ...] | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the version is another one now."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """A host of the plan. ``seconds`` is the time from preflight to outcome, ``away_seconds`` that out of service."""
+
+    host: str
+    outcome: HostOutcome
+    in_service: InService
+    reason: str
+    wave: str
+    batch: int | None
+    cluster: str | None
+    changes: tuple[VersionChange, ...]
+    seconds: float | None
+    away_seconds: float | None
+    rebooted: bool
+    notes: tuple[str, ...]
+
+    @property
+    def well(self) -> bool:
+        """Nobody need look at it: a good outcome, and in service."""
+        return self.outcome in GOOD and self.in_service is InService.YES
+
+
+@dataclass(frozen=True)
+class ClosedCve:
+    """A CVE that verified hosts no longer have."""
+
+    cve: str
+    packages: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LeftUpdate:
+    """An update that was pending and not selected, and why."""
+
+    package: str
+    candidate: str
+    reason: str
+    is_security: bool
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A package kept back on hosts. ``owner`` and ``expires`` are empty for one of the package manager itself."""
+
+    package: str
+    owner: str
+    reason: str
+    expires: str
+    expired: bool
+    updates: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A batch of a wave: when it ran (None: it has not), and how many of its hosts came out how."""
+
+    wave: str
+    batch: int
+    hosts: tuple[str, ...]
+    began: datetime | None
+    ended: datetime | None
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class AttemptResult:
+    """One execution of a playbook on the plan; ``closed`` is None while it runs, or when its process died."""
+
+    number: int
+    purpose: str
+    check_mode: bool
+    who: str
+    where: str
+    revision: str
+    dirty: bool | None
+    job: str
+    ansible_core: str
+    collection: str
+    opened: datetime
+    closed: datetime | None
+    limit: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows of one plan. ``user_requests`` are counts that something else measured, or None."""
+
+    tenant: str
+    plan: str
+    cycle: str
+    created: str
+    expires: str
+    revision: str
+    hosts: tuple[HostResult, ...]
+    counts: dict[str, int]
+    cves: tuple[ClosedCve, ...]
+    unknown_cves: int
+    left: tuple[LeftUpdate, ...]
+    holds: tuple[Hold, ...]
+    batches: tuple[BatchResult, ...]
+    attempts: tuple[AttemptResult, ...]
+    ledger: Verification
+    torn: int
+    user_requests: dict[str, Any] | None
+    troubles: tuple[str, ...] = field(default=())
+    """What somebody must look at, one sentence each; empty when the plan is done and well."""
+
+    @property
+    def began(self) -> datetime | None:
+        """When the first batch began."""
+        return min((batch.began for batch in self.batches if batch.began), default=None)
+
+    @property
+    def ended(self) -> datetime | None:
+        """When the last batch ended."""
+        return max((batch.ended for batch in self.batches if batch.ended), default=None)
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first batch to the last."""
+        return (self.ended - self.began).total_seconds() if self.began and self.ended else None
+
+    @property
+    def verdict(self) -> str:
+        """The result in one sentence."""
+        total, well = len(self.hosts), sum(host.well for host in self.hosts)
+        verified = self.counts[HostOutcome.VERIFIED]
+        if not self.troubles:
+            rest = f", {well - verified} needed no change" if well > verified else ""
+            return f"All is well: {verified} of {total} hosts were patched and verified{rest}."
+        if well == total:
+            return f"All {total} hosts are well, but {len(self.troubles)} other matters need attention."
+        return f"{total - well} of {total} hosts need attention; {verified} were patched and verified."
