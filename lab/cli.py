@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=description, description=description, parents=[common])
 
     up = command("up", "Start the lab; hosts that already run as asked are left alone.")
-    up.add_argument("--profile", choices=PROFILES, default="test", help="where updates come from (default: %(default)s)")
+    up.add_argument(
+        "--profile", choices=PROFILES, default="test", help="where updates come from (default: %(default)s)"
+    )
     up.add_argument("--web", type=int, default=None, metavar="N", help="how many web hosts (3; 50 for bench)")
     up.add_argument("--only", default="", metavar="HOST,HOST", help="start only these hosts")
     up.add_argument("--fresh", action="store_true", help="replace hosts that already run")
@@ -48,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
     talk = command("traffic", "Users' requests: start them, stop them, report failures.")
     talk.add_argument("action", choices=("start", "stop", "report"))
     talk.add_argument("--rate", type=float, default=20, help="web requests a second (default: %(default)s)")
-    talk.add_argument("--for", type=float, default=3600, dest="seconds", help="stop after so many seconds (default: %(default)s)")
+    talk.add_argument(
+        "--for", type=float, default=3600, dest="seconds", help="stop after so many seconds (default: %(default)s)"
+    )
     command("image", "Build the images that are missing.")
     reset = command("reset", "Replace hosts by fresh ones: their pending updates are back.")
     reset.add_argument("hosts", nargs="*", metavar="HOST")
@@ -116,9 +120,8 @@ def _status(lab: Lab) -> int:
     hosts = lab.status()
     print(f"{'HOST':8} {'TENANT':7} {'ADDRESS':15} {'SSH PORT':8}  STATE")
     for host in hosts:
-        print(
-            f"{host['name']:8} {host['tenant']:7} {host['address']:15} {host['ssh_port']:<8}  {host['status'] or host['state']}"
-        )
+        place = f"{host['address']:15} {host['ssh_port']:<8}"
+        print(f"{host['name']:8} {host['tenant']:7} {place}  {host['status'] or host['state']}")
     return 0 if all(host["state"] == "running" for host in hosts) else 1
 
 

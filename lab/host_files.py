@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.lab import machine
-from ansible_collections.bankops.fleet.lab.topology import Host, Place, machine_id
+from ansible_collections.bankops.fleet.lab.topology import Host, machine_id
 
 FILES = Path(__file__).parent / "files"
 
@@ -170,5 +170,7 @@ def make_key(path: Path, comment: str) -> None:
     """A new SSH key pair; a half-written one of a killed run is replaced."""
     path.unlink(missing_ok=True)
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], check=True, stdin=subprocess.DEVNULL
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
     )

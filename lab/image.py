@@ -10,11 +10,12 @@ pending as soon as a host knows that archive. Images live in podman's own store 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.lab import machine
@@ -43,7 +44,8 @@ ln -s /etc/machine-id "$1"/var/lib/dbus/machine-id
 """
 
 _ARCHIVE = "RUN apt-get install -qy --no-install-recommends {} && apt-get clean\n"
-_HERMETIC = """RUN echo 'deb [trusted=yes] copy:/srv/fleet-repository/deb lab main' >/etc/apt/sources.list.d/build.list \\
+_HERMETIC = """RUN echo 'deb [trusted=yes] copy:/srv/fleet-repository/deb lab main' \\
+    >/etc/apt/sources.list.d/build.list \\
  && apt-get update -q -o Dir::Etc::SourceList=/dev/null -o APT::Get::List-Cleanup=0 && apt-get install -qy {} \\
  && rm /etc/apt/sources.list.d/build.list && apt-get clean
 """
@@ -75,18 +77,20 @@ def ensure_images(podman: Podman, roles: Iterable[str], say: Callable[[str], Non
     mirror = machine.find_mirror()
     base_recipe = _digest(BASE_PACKAGES, BASE_HOOK, mirror.main, *mirror.settings)
     base = f"{IMAGE}-base:{base_recipe}"
-    images = {role: f"{IMAGE}-{role}:{_digest(base_recipe, LAYERS[role], repository.recipe_digest())}" for role in roles}
+    packages = repository.recipe_digest()
+    images = {role: f"{IMAGE}-{role}:{_digest(base_recipe, LAYERS[role], packages)}" for role in roles}
     missing = [role for role, image in images.items() if podman.image_id(image) is None]
     if not missing:
         return images
     with tempfile.TemporaryDirectory(prefix="fleet-lab-", dir="/var/tmp") as name:
         folder = Path(name)
         if podman.image_id(base) is None:
-            _timed(say, "base image", lambda: _build_base(podman, base, folder, mirror))
+            with _timed(say, "base image"):
+                _build_base(podman, base, folder, mirror)
         repository.build(folder / "repository")
         for role in missing:
-            recipe = f"FROM {base}\n{LAYERS[role]}"
-            _timed(say, f"image of {role}", lambda: _build_layer(podman, images[role], recipe, folder))
+            with _timed(say, f"image of {role}"):
+                _build_layer(podman, images[role], f"FROM {base}\n{LAYERS[role]}", folder)
     return images
 
 
@@ -97,10 +101,11 @@ def remove_images(podman: Podman) -> None:
         podman.run("image", "rm", "--force", *sorted(set(listed)))
 
 
-def _timed(say: Callable[[str], None], what: str, work: Callable[[], None]) -> None:
-    say(f"building the {what} …")
+@contextlib.contextmanager
+def _timed(say: Callable[[str], None], what: str) -> Iterator[None]:
+    say(f"building the {what}")
     started = time.monotonic()
-    work()
+    yield
     say(f"built the {what} in {time.monotonic() - started:.0f} s")
 
 

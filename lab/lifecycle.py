@@ -10,9 +10,9 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +35,8 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 
 PROFILES = ("demo", "test", "bench")
 AT_ONCE = 4
-MACHINE_LOCK = Path("/var/tmp/bankops-fleet-lab.lock")
 CONFIGURATION = "bankops.fleet.configuration"
+FIRST_PORT = "bankops.fleet.first_port"
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,13 @@ class Lab:
         with self.locked():
             podman = self.podman
             machine.raise_inotify_limit(self.say)
-            with _lock(MACHINE_LOCK, "another lab's start", self.say):
+            with _lock(_machine_lock(), "another lab's start", self.say):
                 place = self._take_place()
-                all_hosts = topology(place, web)
                 hosts = topology(place, web, only)
                 images = image.ensure_images(podman, sorted({host.role for host in hosts}), self.say)
             wanted = Description(profile, web, tuple(sorted(only)), place)
             self._build_repository(fresh)
-            self._write_files(wanted, hosts, all_hosts)
+            self._write_files(wanted, hosts)
             (self.run / "lab.json").write_text(json.dumps(asdict(wanted)))
             self._remove(set(podman.containers(self.prefix)) - {host.name for host in hosts})
             if fresh:
@@ -133,22 +132,23 @@ class Lab:
     def _take_place(self) -> Place:
         known = self.description()
         networks = self.podman.networks()
-        ours = networks.get(self.prefix)
-        if known is not None and ours == [known.place.subnet]:
+        ours = networks.pop(self.prefix, None)
+        if known is not None and ours is not None and known.place.subnet in ours.subnets:
             return known.place
         if ours is not None:
             self.say("replacing what a killed run left behind")
             self._tear_down()
-            networks.pop(self.prefix)
-        taken = {subnet for subnets in networks.values() for subnet in subnets}
+        subnets = {subnet for network in networks.values() for subnet in network.subnets}
+        ports = {network.labels.get(FIRST_PORT) for network in networks.values()}  # a lab that is just starting
         for place in candidates(self.prefix):
-            if place.subnet not in taken and _ports_are_free(place):
+            if place.subnet not in subnets and str(place.first_port) not in ports and _ports_are_free(place):
                 self.podman.run(
                     "network",
                     "create",
                     "--disable-dns",
                     f"--subnet={place.subnet}",
                     f"--label={LABEL}={self.prefix}",
+                    f"--label={FIRST_PORT}={place.first_port}",
                     self.prefix,
                 )
                 return place
@@ -168,7 +168,7 @@ class Lab:
         repository.build(folder)
         marker.write_text(digest)
 
-    def _write_files(self, wanted: Description, hosts: Sequence[Host], all_hosts: Sequence[Host]) -> None:
+    def _write_files(self, wanted: Description, hosts: Sequence[Host]) -> None:
         key = self.run / "id_ed25519"
         if not key.with_suffix(".pub").exists():
             host_files.make_key(key, self.prefix)
@@ -176,7 +176,7 @@ class Lab:
         mirror = machine.find_mirror()
 
         def write(host: Host) -> str:
-            files = host_files.host_files(host, all_hosts, self.prefix, wanted.profile, mirror, public_key)
+            files = host_files.host_files(host, hosts, self.prefix, wanted.profile, mirror, public_key)
             folder = self.run / "hosts" / host.name
             host_files.write_host_folder(folder, files)
             shutil.copy(host_files.FILES / "init", folder / "init")
@@ -296,6 +296,7 @@ class Lab:
             "network": {"subnet": wanted.place.subnet, "gateway": wanted.place.gateway},
             "load_balancer": f"http://127.0.0.1:{wanted.place.load_balancer_port}/",
             "etcd": [f"http://127.0.0.1:{outer}" for host in hosts if host.role == "kv" for outer, _ in host.published],
+            "traffic": str(self.run / "traffic"),
             "hosts": {host.name: {**asdict(host), "container": f"{self.prefix}-{host.name}"} for host in hosts},
         }
 
@@ -328,6 +329,13 @@ def _lock(path: Path, what: str, say: Callable[[str], None]) -> Iterator[None]:
             say(f"waiting for {what}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _machine_lock() -> Path:
+    """What all labs of a user share: only one at a time chooses its ports or builds images."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bankops-fleet"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "lab.lock"
 
 
 def _ports_are_free(place: Place) -> bool:

@@ -32,6 +32,7 @@ PROGRAMS = {
 }
 FOUND_OUTSIDE_PATH = ("/usr/sbin", "/sbin", "/usr/lib/podman", "/usr/libexec/podman")
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 CAP_SYS_RESOURCE = 24
 INOTIFY = "fs.inotify.max_user_instances"
 INOTIFY_WANTED = 8192  # a host takes about 7 of them, and the kernel's own limit is 128 for all hosts together
@@ -70,9 +71,9 @@ def as_root(argv: list[str]) -> list[str]:
     return argv if os.geteuid() == 0 else ["sudo", "-n", "--preserve-env=CONTAINERS_CONF", *argv]
 
 
-def raise_inotify_limit(say: Callable[[str], None], setting: Path = Path("/proc/sys") / INOTIFY.replace(".", "/")) -> None:
+def raise_inotify_limit(say: Callable[[str], None]) -> None:
     """Without this, systemd in the eighteenth host of a machine cannot start. Lasts until the machine's next start."""
-    now = int(setting.read_text())
+    now = int(Path("/proc/sys", *INOTIFY.split(".")).read_text())
     if now >= INOTIFY_WANTED:
         return
     say(f"raising this machine's {INOTIFY} from {now} to {INOTIFY_WANTED}, which systemd in many hosts needs")
@@ -113,7 +114,7 @@ def containers_conf(*, unified: bool, raises_limits: bool, crun: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def name_servers(files: Iterable[Path] = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))) -> list[str]:
+def name_servers(files: Iterable[Path] = RESOLVER_FILES) -> list[str]:
     """The name servers of this machine that a container can reach: none on its loopback."""
     for file in files:
         if not file.exists():

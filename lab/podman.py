@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from ansible_collections.bankops.fleet.lab import machine
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 
 LABEL = "bankops.fleet.lab"
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the lab looks at in a network."""
+
+    subnets: tuple[str, ...]
+    labels: dict[str, str]
 
 
 class Podman:
@@ -61,7 +70,13 @@ class Podman:
         listed = json.loads(self.run("ps", "--all", "--format=json", f"--filter=label={LABEL}={prefix}") or "[]")
         return {entry["Names"][0].removeprefix(f"{prefix}-"): entry for entry in listed}
 
-    def networks(self) -> dict[str, list[str]]:
-        """All networks: name to subnets."""
+    def networks(self) -> dict[str, Network]:
+        """All networks by name."""
         listed = json.loads(self.run("network", "ls", "--format=json") or "[]")
-        return {entry["name"]: [subnet["subnet"] for subnet in entry.get("subnets") or []] for entry in listed}
+        return {
+            entry["name"]: Network(
+                subnets=tuple(subnet["subnet"] for subnet in entry.get("subnets") or []),
+                labels=entry.get("labels") or {},
+            )
+            for entry in listed
+        }

@@ -10,10 +10,9 @@ import http.client
 import json
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 
 from ansible_collections.bankops.fleet.lab.topology import Host
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -42,7 +41,7 @@ def _trouble(host: Host, ssh: SshCommand) -> str:
     while time.monotonic() < deadline:
         command = ssh(host, ["systemctl", "is-system-running", "--wait"])
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+            done = _run(command, 60)
         except subprocess.TimeoutExpired:
             said = "still booting"
             continue
@@ -50,17 +49,14 @@ def _trouble(host: Host, ssh: SshCommand) -> str:
         if said == "running":
             return ""
         if said == "degraded":
-            failed = subprocess.run(
-                ssh(host, ["systemctl", "--failed", "--plain", "--no-legend"]),
-                capture_output=True,
-                text=True,
-                timeout=30,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
+            failed = _run(ssh(host, ["systemctl", "--failed", "--plain", "--no-legend"]), 30)
             return f"{host.name} has failed units: {failed.stdout.strip()}"
         time.sleep(0.3)
     return f"{host.name} after {BOOT_SECONDS} s: {said}"
+
+
+def _run(argv: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL, check=False)
 
 
 def wait_for_services(hosts: Sequence[Host]) -> None:
@@ -68,13 +64,12 @@ def wait_for_services(hosts: Sequence[Host]) -> None:
     names = {host.name for host in hosts if host.role == "web"}
     for host in hosts:
         if host.role == "lb" and names:
-            port = host.published[0][0]
-            _wait_for("the load balancer to serve from every web host", lambda: _serves_from(port, names))
+            serves = partial(_serves_from, host.published[0][0], names)
+            _wait_for("the load balancer to serve from every web host", serves)
     members = [host for host in hosts if host.role == "kv"]
     if len(members) > 1:
         for host in members:
-            port = host.published[0][0]
-            _wait_for(f"etcd on {host.name} to be healthy", lambda: _etcd_is_healthy(port))
+            _wait_for(f"etcd on {host.name} to be healthy", partial(_etcd_is_healthy, host.published[0][0]))
 
 
 def _wait_for(what: str, happened: Callable[[], bool]) -> None:
@@ -84,25 +79,30 @@ def _wait_for(what: str, happened: Callable[[], bool]) -> None:
             raise FleetError(
                 f"Waited {SERVICE_SECONDS} s in vain for {what}.",
                 kind="service_not_ready",
-                remedy="Look with lab/fleet ssh HOST -- journalctl -b",
+                remedy="Look with lab/fleet ssh HOST; lab/fleet reset --all mends what was left drained or stopped.",
             )
         time.sleep(0.3)
 
 
-def _get(url: str) -> str | None:
+def _get(port: int, path: str) -> str:
+    """The body of what a loopback port answers with status 200; empty otherwise."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
-            return str(answer.read().decode())
-    except (urllib.error.URLError, http.client.HTTPException, OSError):
-        return None
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        return body if answer.status == 200 else ""
+    except (http.client.HTTPException, OSError):
+        return ""
+    finally:
+        connection.close()
 
 
 def _serves_from(port: int, names: set[str]) -> bool:
     """One request for each web host, and every one of them is answered by another."""
-    answers = {(_get(f"http://127.0.0.1:{port}/") or "").strip() for _ in names}
-    return answers == names
+    return {_get(port, "/").strip() for _ in names} == names
 
 
 def _etcd_is_healthy(port: int) -> bool:
-    text = _get(f"http://127.0.0.1:{port}/health")
-    return text is not None and json.loads(text).get("health") == "true"
+    text = _get(port, "/health")
+    return bool(text) and json.loads(text).get("health") == "true"

@@ -28,15 +28,15 @@ def run(lab: Lab, action: str, rate: float, seconds: float) -> int:
     """Start, stop or report; returns the exit status of the command."""
     if action == "start":
         start(lab, rate, seconds)
-    elif action == "stop" and not stop(lab):
-        lab.say("no traffic was running")
-    if action != "start":
+    elif action == "stop":
+        lab.say("traffic has stopped" if stop(lab) else "no traffic was running")
+    else:
         return report(lab)
     return 0
 
 
 def start(lab: Lab, rate: float, seconds: float) -> None:
-    """Start the client and return when its first request was answered. Raises FleetError of kind ``traffic_running``."""
+    """Start the client and return when it has sent its first request. Raises FleetError, kind ``traffic_running``."""
     folder = _folder(lab)
     if _running(folder) is not None:
         raise FleetError("Traffic is running already.", kind="traffic_running", remedy="lab/fleet traffic stop")
@@ -77,7 +77,7 @@ _PROGRAM = (
 
 
 def client(order: dict[str, Any]) -> None:
-    """The process itself: holds the lock for as long as it lives, so that a dead one is never taken for a living one."""
+    """The process itself; it holds a lock for as long as it lives, so that a dead one is never taken for a living."""
     folder = Path(order["folder"])
     with (folder / "pid").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -4,9 +4,9 @@
 
 """Users of the lab's services: a client that never retries in secret, and writes down every failure with its time.
 
-Web requests go through the load balancer, each on a connection of its own and sent once. Writes go to etcd the way etcd's
-own clients do it: they know every endpoint, and try the next when one does not answer. Each such change of endpoint is
-recorded as a failover; a write that no endpoint takes within its deadline, or that is not read back, has failed.
+Web requests go through the load balancer, each on a connection of its own and sent once. Writes go to etcd the way
+etcd's own clients do it: they know every endpoint, and try the next when one does not answer. Each such change of
+endpoint is recorded as a failover; a write that no endpoint takes in time, or that is not read back, has failed.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ class Record:
 
     folder: Path
     counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("requests", "failed", "etcd_writes", "etcd_failed", "failovers"), 0
-        )
+        default_factory=lambda: dict.fromkeys(("requests", "failed", "etcd_writes", "etcd_failed", "failovers"), 0)
     )
     started: str = field(default_factory=now)
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Builds the hermetic repository: Debian packages in the suites ``lab`` and ``lab-security``, and rpm packages with advisories."""
+"""Builds the hermetic repository: Debian packages in two suites, and rpm packages with advisories."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def recipe_digest() -> str:
 
 
 def build(folder: Path) -> None:
-    """Build the repository as ``folder``/deb and ``folder``/rpm; an existing one is replaced when the new one is whole."""
+    """Build ``folder``/deb and ``folder``/rpm; an existing repository is replaced when the new one is whole."""
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     work = partial / "work"
@@ -157,24 +157,30 @@ def _build_rpm(package: Package, repository: Path, work: Path) -> None:
         )
         + provides
         + requires
-        + f"\n%description\nPart of the lab of bankops.fleet.\n\n{scripts}\n%files\n%defattr(0644, root, root, 0755)\n{listed}\n"
+        + f"\n%description\nPart of the lab of bankops.fleet.\n\n{scripts}\n"
+        + f"%files\n%defattr(0644, root, root, 0755)\n{listed}\n"
         + f"\n%changelog\n* {RPM_DATE} {MAINTAINER} - {package.version}-1\n- {package.changes}\n"
     )
     repository.mkdir(parents=True, exist_ok=True)
-    macros = {"_rpmdir": str(repository), "_topdir": str(work / "top"), "_build_name_fmt": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"}
+    macros = {
+        "_rpmdir": str(repository),
+        "_topdir": str(work / "top"),
+        "_build_name_fmt": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+    }
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
     _run(["rpmbuild", "-bb", "--quiet", "--buildroot", str(root.absolute()), "--noclean", *defines, str(specification)])
 
 
 def advisories() -> str:
     """The text of updateinfo.xml: one advisory for each security update that exists as rpm."""
-    updates = []
+    updates: list[str] = []
     for package in PACKAGES:
         if not package.security or "rpm" not in package.formats:
             continue
         number = 1 + len(updates)
         references = "".join(
-            f'      <reference href="https://fleet.invalid/{cve}" id="{cve}" type="cve" title="{cve}"/>\n' for cve in package.cves
+            f'      <reference href="https://fleet.invalid/{cve}" id="{cve}" type="cve" title="{cve}"/>\n'
+            for cve in package.cves
         )
         updates.append(
             f"""  <update from="lab@fleet.invalid" status="final" type="security" version="1">

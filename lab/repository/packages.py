@@ -4,7 +4,8 @@
 
 """The packages of the hermetic repository: what each version holds, needs and does.
 
-Versions of one name tell a story that a patch cycle must get right. The CVE ids are the lab's own and exist nowhere else.
+Versions of one name tell a story that a patch cycle must get right. The CVE ids are the lab's own and exist nowhere
+else.
 """
 
 from __future__ import annotations
@@ -130,9 +131,7 @@ PACKAGES = (
     _plain("fleet-tools", "2.0", "Tools", "A new option."),
     # A security update that a point release has superseded.
     _plain("fleet-superseded", "1.0", "Superseded", "First version."),
-    _plain(
-        "fleet-superseded", "2.0", "Superseded", "Fix CVE-2026-0005.", security=True, cves=("CVE-2026-0005",)
-    ),
+    _plain("fleet-superseded", "2.0", "Superseded", "Fix CVE-2026-0005.", security=True, cves=("CVE-2026-0005",)),
     _plain("fleet-superseded", "2.1", "Superseded", "Point release with all fixes so far."),
     # A new version that cannot be configured (Debian) or installed (rpm) until somebody repairs the host.
     _plain("fleet-broken", "1.0", "Installs", "First version."),
@@ -158,9 +157,7 @@ PACKAGES = (
     ),
     # A kernel: its update installs a package of another name.
     _kernel("6.1.0-98-fleet", "First version.", security=False),
-    _kernel(
-        "6.1.0-99-fleet", "Fix a use after free (CVE-2026-0007).", security=True, cves=("CVE-2026-0007",)
-    ),
+    _kernel("6.1.0-99-fleet", "Fix a use after free (CVE-2026-0007).", security=True, cves=("CVE-2026-0007",)),
     _plain(
         "linux-image-fleet",
         "6.1.98",
