@@ -41,7 +41,8 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
     history = read_history(state.entries(tenant, plan))
     left: Left = defaultdict(list)
     facts = gather(head, _documents(state, tenant, plan, head, left), staged_cves(state, tenant, plan))
-    hosts = tuple(_hosts(head, facts, history))
+    # Those that somebody must look at come first; the others stay in the order of the plan.
+    hosts = tuple(sorted(_hosts(head, facts, history), key=lambda host: host.well))
     torn = len(state.torn(tenant, plan))
     requests = dict(user_requests) if user_requests is not None else None
     return Report(
@@ -111,7 +112,8 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
     places = {
         host: number for wave in head["waves"] for number, batch in enumerate(wave["batches"], 1) for host in batch
     }
-    for host, entry in sorted(head["hosts"].items(), key=lambda item: (places.get(item[0]) is None, item[0])):
+    for host in [*places, *sorted(set(head["hosts"]) - set(places))]:
+        entry = head["hosts"][host]
         way = history.hosts.get(host, HostHistory())
         outcome, in_service, reason = _outcome(way)
         away = (way.returned - way.drained).total_seconds() if way.drained and way.returned else None
@@ -205,13 +207,13 @@ def _troubles(
                 host.in_service
             ]
             reason = f": {host.reason}" if host.reason else ""
-            yield f"{host.host} is {host.outcome.replace('_', ' ')} and {service}{reason}"
+            yield f"{host.host}: {host.outcome.replace('_', ' ')}, {service}{reason}"
     yield from (f"the ledger does not verify: {problem}" for problem in ledger.problems)
     if torn:
-        yield f"{torn} entries of the ledger were never written whole; the torn ends lie beside it"
+        yield f"entries of the ledger that were never written whole, and lie beside it: {torn}"
     for attempt in history.attempts.values():
         if attempt.closed is None:
             yield f"attempt {attempt.number} ({attempt.purpose}) by {attempt.who} was not closed"
     failed = failed_requests(requests)
     if failed:
-        yield f"{failed} requests of users failed"
+        yield f"failed requests of users: {failed}"

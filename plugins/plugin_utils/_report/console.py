@@ -79,7 +79,7 @@ def _facts(report: Report) -> Iterator[str]:
     if report.seconds is not None and report.began and report.ended:
         yield (
             f"duration: {duration(round(report.seconds))}, {report.began:%Y-%m-%d %H:%M:%S} to "
-            f"{report.ended:%H:%M:%S} UTC, {len(report.attempts)} attempts"
+            f"{report.ended:%H:%M:%S} UTC, attempts: {len(report.attempts)}"
         )
     chain = "the chain verifies" if report.ledger.ok else "THE CHAIN IS BROKEN"
     yield f"ledger: {report.ledger.count} entries, head {report.ledger.head[:16]}, {chain}"
