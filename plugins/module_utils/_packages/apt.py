@@ -36,6 +36,8 @@ _FILES_ONLY = (
 # The staging folder is root's alone, so apt's own user could not read it.
 _AS_ROOT = ("-o", "APT::Sandbox::User=root")
 _EXACT = ("--no-install-recommends", "-o", "APT::Get::AutomaticRemove=false")
+# Locks were waited for before the start; this covers who takes them in between.
+_LOCK_SECONDS = 300
 _KEEP_CONFIGURATION = ("--force-confdef", "--force-confold")
 
 
@@ -151,19 +153,17 @@ class Apt(Backend):
             )
         return parse_simulation(done.stdout, read_database(self.commands))
 
-    def apply_command(self, changes: Sequence[Change], files: Sequence[str], lock_timeout: float) -> List[str]:
-        options = ["--yes", "-q", "-o", "Dpkg::Use-Pty=0", "-o", f"DPkg::Lock::Timeout={max(1, int(lock_timeout))}"]
+    def apply_command(self, changes: Sequence[Change], files: Sequence[str]) -> List[str]:
+        options = ["--yes", "-q", "-o", "Dpkg::Use-Pty=0", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
         for option in _KEEP_CONFIGURATION:
             options += ["-o", f"Dpkg::Options::={option}"]
         if not _removals(changes):
             options.append("--no-remove")
         return [*self._install(changes), *options, "install", *files, *_removals(changes)]
 
-    def roll_back_commands(
-        self, changes: Sequence[Change], files: Sequence[str], lock_timeout: float
-    ) -> List[List[str]]:
+    def roll_back_commands(self, changes: Sequence[Change], files: Sequence[str]) -> List[List[str]]:
         # apt refuses where a package is left half-installed; dpkg itself does not.
-        commands = [self.apply_command(changes, files, lock_timeout)]
+        commands = [self.apply_command(changes, files)]
         if files:
             commands.append(
                 ["dpkg", *_KEEP_CONFIGURATION, "--force-downgrade", "--auto-deconfigure", "--install", *files]

@@ -94,11 +94,9 @@ class Backend(ABC):
         """What the manager would do to carry out ``changes`` from ``files``, or from the repositories for None."""
 
     @abstractmethod
-    def apply_command(self, changes: Sequence[Change], files: Sequence[str], lock_timeout: float) -> List[str]:
+    def apply_command(self, changes: Sequence[Change], files: Sequence[str]) -> List[str]:
         """The command that carries out ``changes`` from ``files``."""
 
     @abstractmethod
-    def roll_back_commands(
-        self, changes: Sequence[Change], files: Sequence[str], lock_timeout: float
-    ) -> List[List[str]]:
+    def roll_back_commands(self, changes: Sequence[Change], files: Sequence[str]) -> List[List[str]]:
         """Commands that lead back, the gentlest first; each is tried only if those before did not do it."""

@@ -167,9 +167,9 @@ class _Execution:
         require_time(self.not_after, self.order.estimated_seconds)
         if self.direction is Direction.APPLY:
             self._require_planned(remaining, files)
-            commands = [self.backend.apply_command(remaining, files, self.order.lock_timeout)]
+            commands = [self.backend.apply_command(remaining, files)]
         else:
-            commands = self.backend.roll_back_commands(remaining, files, self.order.lock_timeout)
+            commands = self.backend.roll_back_commands(remaining, files)
         marks = self._marks()
         self._clear(self.other)
         for command in commands:

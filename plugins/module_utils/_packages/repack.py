@@ -95,11 +95,14 @@ def _write_control(commands: Commands, name: str, arch: str, tree: Path) -> None
     control.mkdir(mode=0o755)
     control.chmod(0o755)
     paragraph: List[str] = []
-    skipping = False
+    conffiles: List[str] = []
+    field = ""
     for line in commands.run(["dpkg-query", "--status", f"{name}:{arch}"]).stdout.splitlines():
         if not line.startswith((" ", "\t")):
-            skipping = line.split(":", 1)[0] in _STATUS_FIELDS
-        if not skipping:
+            field = line.split(":", 1)[0]
+        elif field == "Conffiles" and not line.endswith((" obsolete", " remove-on-upgrade")):
+            conffiles.append(line.rsplit(" ", 1)[0].strip())
+        if field not in _STATUS_FIELDS:
             paragraph.append(line)
     (control / "control").write_text("\n".join(paragraph).strip() + "\n", encoding="utf-8")
     for source in commands.run(["dpkg-query", "--control-path", f"{name}:{arch}"]).stdout.split():
@@ -109,12 +112,7 @@ def _write_control(commands: Commands, name: str, arch: str, tree: Path) -> None
         target = control / member
         shutil.copyfile(source, target)
         target.chmod(0o755 if os.stat(source).st_mode & 0o100 else 0o644)
-    conffiles = control / "conffiles"
-    if conffiles.is_file():
-        # dpkg-deb refuses a configuration file that is not in the package; an administrator may have removed one.
-        present = [
-            line
-            for line in conffiles.read_text(encoding="utf-8").splitlines()
-            if line.startswith("/") and os.path.lexists(tree / line.lstrip("/"))
-        ]
-        conffiles.write_text("".join(f"{line}\n" for line in present), encoding="utf-8")
+    # dpkg-deb refuses a configuration file that is not in the package; an administrator may have removed one.
+    present = [path for path in conffiles if os.path.lexists(tree / path.lstrip("/"))]
+    if present:
+        (control / "conffiles").write_text("".join(f"{path}\n" for path in present), encoding="utf-8")
