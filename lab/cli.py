@@ -129,5 +129,11 @@ def _ssh(lab: Lab, name: str, argv: Sequence[str]) -> int:
     hosts = {host.name: host for host in lab.hosts()}
     if name not in hosts:
         raise FleetError(f"The lab has no host {name}.", kind="unknown_host", remedy=f"It has {', '.join(hosts)}.")
-    command = list(argv[1:] if argv[:1] == ["--"] else argv)
+    if argv and argv[0] != "--":
+        raise FleetError(
+            f"{argv[0]} stands between the host and its command.",
+            kind="bad_arguments",
+            remedy="Write: lab/fleet ssh [--name NAME] HOST -- COMMAND",
+        )
+    command = list(argv[1:])
     return subprocess.run(lab.ssh(hosts[name], command, keep=True), check=False).returncode

@@ -264,7 +264,7 @@ class Lab:
         ]
         if not keep:
             options.append("-oBatchMode=yes")
-        return ["ssh", *options, f"-p{host.ssh_port}", "root@127.0.0.1", *command]
+        return ["ssh", *options, f"-p{host.ssh_port}", "--", "root@127.0.0.1", *command]
 
     def status(self) -> list[dict[str, Any]]:
         """Each host with what podman says of it: ``{"name", "state", "status", "ssh_port", "address"}``."""

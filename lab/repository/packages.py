@@ -16,7 +16,8 @@ from pathlib import Path
 
 FILES = Path(__file__).parent / "files"
 
-ENABLE_ON_FIRST_INSTALL = """if [ ! -e /etc/systemd/system/multi-user.target.wants/fleet-service.service ]; then
+ENABLE_ON_FIRST_INSTALL = """[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
+if [ ! -e /etc/systemd/system/multi-user.target.wants/fleet-service.service ]; then
     systemctl enable fleet-service.service >/dev/null 2>&1 || true
     [ ! -d /run/systemd/system ] || systemctl start fleet-service.service || true
 fi
