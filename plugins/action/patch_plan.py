@@ -45,7 +45,7 @@ class ActionModule(FleetAction):
         for tenant in wanted:
             refuse_begun(state, tenant, cycle)
         if self._task.check_mode:
-            return {"changed": True, "plans": [], "summary": [f"A plan would be made for {', '.join(wanted)}."]}
+            return {"changed": True, "plans": [], "msg": f"A plan would be made for {', '.join(wanted)}."}
         return self._freeze(state, cycle, wanted, policies, variables)
 
     def _freeze(
@@ -53,7 +53,6 @@ class ActionModule(FleetAction):
     ) -> dict[str, t.Any]:
         provenance = read_provenance(Path.cwd())
         plans: list[dict[str, str]] = []
-        summary: list[str] = []
         for tenant in tenants:
             frozen = freeze_plan(
                 state,
@@ -68,9 +67,9 @@ class ActionModule(FleetAction):
             self._record(state, frozen, provenance)
             lines, path = summarise(state, tenant, frozen.plan)
             plans.append({"tenant": tenant, "plan": frozen.plan, "summary": str(path)})
-            summary += [*lines, f"details: {path}"]
+            self.show([*lines, f"details: {path}", ""])
         state.put_cycle(cycle, [{"tenant": plan["tenant"], "plan": plan["plan"]} for plan in plans])
-        return {"changed": True, "plans": plans, "summary": summary}
+        return {"changed": True, "plans": plans}
 
     def _scanned(self, tenant: str, policies: dict[str, Policy], variables: dict[str, t.Any]) -> Iterator[ScannedHost]:
         hostvars = variables["hostvars"]

@@ -31,27 +31,27 @@ class ActionModule(FleetAction):
         chosen = choose_plans(
             state, cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"]
         )
+        if self._task.check_mode:
+            return {"changed": True, "reports": {}, "msg": "The reports would be made."}
         if arguments["stage"] == "plan":
             return self._summaries(state, chosen)
         return self._results(state, chosen, arguments)
 
     def _summaries(self, state: State, chosen: list[tuple[str, str]]) -> dict[str, t.Any]:
         made = {tenant: summarise(state, tenant, plan) for tenant, plan in chosen}
-        return {
-            "changed": True,
-            "reports": {tenant: str(path) for tenant, (_lines, path) in made.items()},
-            "summary": [line for lines, _path in made.values() for line in lines],
-        }
+        for lines, path in made.values():
+            self.show([*lines, f"details: {path}", ""])
+        return {"changed": True, "reports": {tenant: str(path) for tenant, (_lines, path) in made.items()}}
 
     def _results(self, state: State, chosen: list[tuple[str, str]], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-        reports, summary, troubles = {}, [], []
+        reports, troubles = {}, []
         for tenant, plan in chosen:
             report = collect(state, tenant, plan, user_requests=arguments["user_requests"])
             path = state.put_report(tenant, plan, "report.html", html.render(report).encode())
             reports[tenant] = str(path)
-            summary += [*console.render(report).splitlines(), f"report: {path}", ""]
+            self.show([*console.render(report).splitlines(), f"report: {path}", ""])
             troubles += [f"{tenant}: {trouble}" for trouble in report.troubles]
-        result: dict[str, t.Any] = {"changed": True, "reports": reports, "summary": summary}
+        result: dict[str, t.Any] = {"changed": True, "reports": reports}
         if arguments["judge"] and troubles:
             result.update(failed=True, msg="\n".join(troubles))
         return result

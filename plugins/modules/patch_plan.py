@@ -67,9 +67,4 @@ plans:
       description: The path of the summary in Markdown.
       type: str
       returned: when not in check mode
-summary:
-  description: The plans as lines to read.
-  returned: success
-  type: list
-  elements: str
 """

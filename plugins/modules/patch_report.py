@@ -68,9 +68,4 @@ reports:
   returned: success
   type: dict
   sample: {alpha: /srv/fleet/tenants/alpha/plans/0c5e/report.html}
-summary:
-  description: The result as lines to read.
-  returned: success
-  type: list
-  elements: str
 """

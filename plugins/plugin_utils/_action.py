@@ -108,6 +108,11 @@ class FleetAction(ActionBase):
             now=datetime.now(timezone.utc),
         )
 
+    def show(self, lines: list[str]) -> None:
+        """Print lines for people as they are; a task's result would quote and fold them."""
+        for line in lines:
+            display.display(line)
+
     def on_target(self, module: str, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run ``module`` on the target. Raises AnsibleConnectionFailure when it cannot be reached."""
         result: dict[str, t.Any] = self._execute_module(module_name=module, module_args=arguments, task_vars=variables)

@@ -47,7 +47,7 @@ def test_staging_changes_no_package_and_finds_the_cves(fleet: RunningLab) -> Non
 
 def test_check_mode_says_what_would_change_and_changes_nothing(fleet: RunningLab) -> None:
     before = versions(fleet, "app1")
-    looked = fleet.play("patch_apply.yml", "--check", "--diff", patch_cycle=CYCLE)
+    looked = fleet.play("patch_apply.yml", "--check", "--diff", patch_cycle=CYCLE, site_password=SECRET)
     assert looked.returncode == 0, looked.stdout[-5000:]
     assert "fleet-service" in looked.stdout
     assert versions(fleet, "app1") == before
