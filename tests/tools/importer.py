@@ -91,7 +91,7 @@ def problems_of_import(artifact: Path) -> list[str]:
     problems = [line for line in done.stdout.splitlines() if line.startswith(("WARNING", "ERROR", "Traceback"))]
     if done.returncode != 0:
         problems.append(f"galaxy-importer ended with status {done.returncode}")
-    if "Importing collection" not in done.stdout or "ansible-lint run complete" not in done.stdout:
+    if "ansible-lint run complete" not in done.stdout or "completed successfully" not in done.stdout:
         problems.append("galaxy-importer did not run to its end")
     return problems
 

@@ -62,7 +62,8 @@ def texts_of_tests() -> dict[Path, str]:
 def is_named(name: str, texts: dict[Path, str]) -> bool:
     """Whether a test calls it by its full name, imports it, or is named after it; the bare word is not enough."""
     call = re.compile(
-        rf"bankops\.fleet\.{name}\b|plugins[./]\w+[./]{name}\b|fleet\.plugins\.\w+ import [^#\n]*\b{name}\b"
+        rf"bankops\.fleet\.{name}\b|plugins[./]\w+[./]{name}\b"
+        rf"|fleet\.plugins\.\w+ import (?:\([^)]*|[^#\n(]*)\b{name}\b"
     )
     return any(path.stem == f"test_{name}" or call.search(text) for path, text in texts.items())
 
