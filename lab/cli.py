@@ -44,9 +44,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--fresh", action="store_true", help="replace hosts that already run")
     command("down", "Stop the lab and remove everything of it but its images.")
     command("status", "Show each host and what it does.")
-    ssh = command("ssh", "Log in to a host, or run a command on it.")
+    ssh = command("ssh", "Log in to a host, or run what follows -- on it.")
     ssh.add_argument("host")
-    ssh.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     talk = command("traffic", "Users' requests: start them, stop them, report failures.")
     talk.add_argument("action", choices=("start", "stop", "report"))
     talk.add_argument("--rate", type=float, default=20, help="web requests a second (default: %(default)s)")
@@ -66,8 +65,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str], checkout: Path) -> int:
     """Run one command and return its exit status."""
-    given = parser().parse_args(arguments)
+    # What follows "--" is the host's; argparse would look for options of the lab in it.
+    ours = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    given = parser().parse_args(ours)
+    given.argv = list(arguments[len(ours) + 1 :])
     try:
+        if given.argv and given.command != "ssh":
+            raise FleetError(f"Only ssh takes a command after --, not {given.command}.", kind="bad_arguments")
         return _run(given, Lab(checkout, given.name, say))
     except FleetError as problem:
         say(f"{problem.message} {problem.remedy}".strip())
@@ -129,11 +133,4 @@ def _ssh(lab: Lab, name: str, argv: Sequence[str]) -> int:
     hosts = {host.name: host for host in lab.hosts()}
     if name not in hosts:
         raise FleetError(f"The lab has no host {name}.", kind="unknown_host", remedy=f"It has {', '.join(hosts)}.")
-    if argv and argv[0] != "--":
-        raise FleetError(
-            f"{argv[0]} stands between the host and its command.",
-            kind="bad_arguments",
-            remedy="Write: lab/fleet ssh [--name NAME] HOST -- COMMAND",
-        )
-    command = list(argv[1:])
-    return subprocess.run(lab.ssh(hosts[name], command, keep=True), check=False).returncode
+    return subprocess.run(lab.ssh(hosts[name], argv, keep=True), check=False).returncode
