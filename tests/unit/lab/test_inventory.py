@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from ansible_collections.bankops.fleet.lab import inventory
 from ansible_collections.bankops.fleet.lab.topology import Place, topology
 
 CHECKOUT = Path(inventory.__file__).resolve().parent.parent
 HOSTS = topology(Place(first_port=20000, subnet="10.100.0.0/22"))
-# docs: "Contracts between the rooms" in the design.
+# What every inventory source sets, and every playbook may rely on.
 HOST_VARIABLES = [
     "cloud",
     "account",
