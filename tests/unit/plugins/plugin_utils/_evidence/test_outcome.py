@@ -238,7 +238,7 @@ STEPS = st.fixed_dictionaries(dict.fromkeys(WAY, RESULT))
 
 
 def good(steps: dict[str, Any], name: str) -> bool:
-    result = steps.get(name)
+    result: dict[str, Any] = steps.get(name) or {}
     return bool(result) and not result.get("failed") and not result.get("skipped")
 
 

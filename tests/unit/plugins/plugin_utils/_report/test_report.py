@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import console, html
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import failed_requests
 
+REPOSITORY = Path(__file__).parents[5]
 OPENSSL = ("openssl", "3.0.15-1~deb12u1", "3.0.17-1~deb12u3", ["CVE-2024-9143"])
 EVIL = "<script>alert('x')</script>"
 
@@ -175,6 +178,34 @@ def test_a_large_fleet_shows_the_hosts_that_need_attention(book: Any) -> None:
     assert "web042" in printed
     assert "web041" not in printed
     assert "99 hosts that are well" in printed
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("commands", ["of the page", "first of the documentation", "second of the documentation"])
+def test_the_commands_that_readers_are_given_check_the_ledger(mixed: Any, commands: str, damaged: bool) -> None:
+    report = mixed.report()
+    ledger = next(mixed.state._root.rglob("ledger.jsonl"))
+    if damaged:
+        ledger.write_bytes(ledger.read_bytes().replace(b'"in_service":"no"', b'"in_service":"yes"'))
+    blocks = re.findall(r"```shell\n(.*?)```", (REPOSITORY / "docs" / "evidence.md").read_text(), re.DOTALL)
+    page = Page(html.render(report)).text
+    scripts = {
+        "of the page": page[page.index("sha256sum plan.json") : page.index("\nEND") + 5],
+        "first of the documentation": blocks[0],
+        "second of the documentation": blocks[1],
+    }
+    done = subprocess.run(
+        ["bash", "-c", scripts[commands]], cwd=ledger.parent, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    if damaged:
+        assert "AssertionError: line" in said or "changed: {" in said
+    else:
+        assert f"last hash {report.ledger.head}" in said
+        assert "changed: {" not in said
+        assert "does not follow" not in said
+    if commands != "second of the documentation":
+        assert f"{report.plan}  plan.json" in said
 
 
 class Page(HTMLParser):

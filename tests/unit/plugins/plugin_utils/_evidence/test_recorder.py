@@ -1,0 +1,147 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The recorder writes into the ledgers that are open, and what it could not write is not taken for written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder, TaskResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+VERIFIED = {"fleet_outcome": {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []}}
+
+
+class Reluctant(FolderState):
+    """A state whose disk refuses when it is told to."""
+
+    problem: BaseException | None = None
+
+    def append(self, tenant: str, plan: str, build: Any) -> bytes:
+        if self.problem:
+            raise self.problem
+        return super().append(tenant, plan, build)
+
+
+@dataclass
+class Desk:
+    """A recorder at work on the plans of two tenants."""
+
+    root: Path
+    state: Reluctant
+    plans: dict[str, str]
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.recorder = Recorder(
+            open_state=lambda _root: self.state, process=7, version="0.1.0", complain=self.said.append
+        )
+
+    def take(self, host: str, result: dict[str, Any], phase: str | None = None, **more: Any) -> None:
+        arguments = {
+            "task": "A task",
+            "module": "bankops.fleet.updates",
+            "outcome": EntryOutcome.OK,
+            "ignored": False,
+            "check_mode": False,
+            "seconds": 1.25,
+        }
+        self.recorder.take(TaskResult(host=host, phase=phase, result=result, **{**arguments, **more}))
+
+    def open(self, tenant: str, attempt: int, hosts: list[str]) -> None:
+        opened = {
+            "plan": self.plans[tenant],
+            "attempt": attempt,
+            "tenant": tenant,
+            "cycle": "2026-11",
+            "state_dir": str(self.root),
+            "hosts": hosts,
+        }
+        self.take("localhost", {"fleet_attempts": [opened]})
+
+    def entries(self, tenant: str) -> list[dict[str, Any]]:
+        return list(read_entries(self.state.entries(tenant, self.plans[tenant])))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    state, plans = Reluctant(tmp_path), {}
+    for tenant in ("north", "south"):
+        with state.write_plan(tenant) as writer:
+            plans[tenant] = writer.finish({"format": 1, "tenant": tenant, "hosts": {}})
+    return Desk(tmp_path, state, plans)
+
+
+def test_each_host_goes_into_the_ledger_of_its_own_tenant(desk: Desk) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.open("south", 1, ["web2"])
+    for host in ("web1", "web2", "stranger"):
+        desk.take(host, {}, "apply")
+    assert [entry["host"] for entry in desk.entries("north")] == [None, "web1"]
+    assert [entry["host"] for entry in desk.entries("south")] == [None, "web2"]
+
+
+def test_a_further_attempt_takes_the_place_of_the_one_before(desk: Desk) -> None:
+    desk.open("north", 1, ["web1", "web2"])
+    desk.open("north", 2, ["web1"])
+    for host in ("web1", "web2"):
+        desk.take(host, {}, "apply")
+    assert [(entry["host"], entry["attempt"]) for entry in desk.entries("north")] == [(None, 1), (None, 2), ("web1", 2)]
+
+
+def test_without_an_open_attempt_there_is_nothing_to_do(desk: Desk) -> None:
+    result = TaskResult("web1", "t", "m", "apply", EntryOutcome.OK, False, False, None, {})
+    assert not desk.recorder.concerns(result)
+    desk.open("north", 1, ["web1"])
+    assert desk.recorder.concerns(result)
+
+
+@pytest.mark.parametrize("problem", [FleetError("disk full", kind="disk_full"), OSError("disk full")])
+def test_what_could_not_be_written_stops_new_hosts_and_fails_the_host(desk: Desk, problem: BaseException) -> None:
+    desk.open("north", 1, ["web1", "web2"])
+    desk.state.problem = problem
+    desk.take("web1", {}, "apply")
+    desk.state.problem = None
+    for host in ("web1", "web2"):
+        desk.take(host, VERIFIED, "outcome")
+    assert [entry["outcome"] for entry in desk.entries("north")] == ["ok", "failed", "verified"]
+    assert desk.state.stop_requested("north")
+    assert desk.state.stop_requested("south") is None
+    assert "disk full" in desk.recorder.lost[0]
+    assert "no further host is begun" in desk.said[0]
+
+
+def test_a_defect_of_the_recorder_itself_is_not_hidden_and_fails_the_host_as_well(desk: Desk) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.state.problem = TypeError("a defect")
+    with pytest.raises(TypeError):
+        desk.take("web1", {}, "apply")
+    desk.state.problem = None
+    desk.take("web1", VERIFIED, "outcome")
+    assert desk.entries("north")[-1]["outcome"] == "failed"
+    assert desk.state.stop_requested("north")
+
+
+def test_an_attempt_whose_opening_was_lost_proves_no_host(desk: Desk) -> None:
+    desk.state.problem = OSError("disk full")
+    desk.open("north", 1, ["web1"])
+    desk.state.problem = None
+    desk.take("web1", VERIFIED, "outcome")
+    assert [entry["outcome"] for entry in desk.entries("north")] == ["failed"]
+
+
+def test_when_even_the_stop_file_cannot_be_written_that_is_said(desk: Desk) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.state.problem = OSError("disk full")
+    (desk.root / "tenants" / "north").rename(desk.root / "tenants" / "elsewhere")
+    desk.take("web1", {}, "apply")
+    assert "could not be written" in desk.said[0]
