@@ -72,9 +72,9 @@ class Lab:
         """What the lab was asked to be, or None where there is none."""
         try:
             kept = json.loads((self.run / "lab.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        return Description(kept["profile"], kept["web"], tuple(kept["only"]), Place(**kept["place"]))
+            return Description(kept["profile"], kept["web"], tuple(kept["only"]), Place(**kept["place"]))
+        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+            return None  # what a killed run or another version of the lab left is no description
 
     def required_description(self) -> Description:
         """Like ``description``; raises FleetError of kind ``no_lab`` where there is none."""
