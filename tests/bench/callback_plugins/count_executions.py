@@ -51,4 +51,4 @@ class CallbackModule(CallbackBase):
                 file.write(json.dumps(line) + "\n")
             return execute(action, module_name, *rest, **named)
 
-        ActionBase._execute_module = write_down_and_execute
+        setattr(ActionBase, "_execute_module", write_down_and_execute)  # noqa: B010 - a method is not for assignment
