@@ -29,7 +29,7 @@ def decide(steps: Steps) -> dict[str, str]:
 
     ``steps`` maps preflight, drain, apply, reboot, verify, rollback, verify_after_rollback and return_to_service to the
     results of their tasks (None or absent: never ran). ``verified`` is only said when the verification ran and its
-    result says ``settled``.
+    result says ``settled``. The reason is empty where no step has one: what else went wrong, the caller knows.
     """
     outcome, reason = _judge(steps)
     return {"outcome": outcome.value, "in_service": _in_service(steps, outcome).value, "reason": reason}
@@ -79,9 +79,6 @@ def _judge(steps: Steps) -> tuple[HostOutcome, str]:
 def _judge_untouched(steps: Steps) -> tuple[HostOutcome, str]:
     """Nothing was done beyond looking."""
     if not ran(steps, "preflight"):
-        hook = steps.get("hook")
-        if hook and hook.get("failed", False):
-            return HostOutcome.SKIPPED, _why(steps, "hook")
         return HostOutcome.NOT_ATTEMPTED, "its turn did not come"
     result = steps["preflight"] or {}
     if not went_well(steps, "preflight"):
@@ -92,7 +89,8 @@ def _judge_untouched(steps: Steps) -> tuple[HostOutcome, str]:
     if verdict == PreflightVerdict.NOTHING_TO_DO:
         return HostOutcome.UNCHANGED, "nothing was left to do"
     if verdict == PreflightVerdict.PROCEED:
-        return HostOutcome.FAILED, "the way ended after the preflight, before anything was changed"
+        # Something between the steps refused the host, a hook of the site for one.
+        return HostOutcome.SKIPPED, ""
     return HostOutcome.SKIPPED, "the preflight did not say that it may proceed"
 
 
@@ -152,7 +150,7 @@ def _last_failure(steps: Steps) -> str:
     """Why a host has failed: what went wrong first and, where the way back failed too, what stopped that."""
     failures = _failures(steps)
     if not failures:
-        return "the way ended before the change was verified"
+        return ""
     return "; ".join(dict.fromkeys((_why(steps, failures[0]), _why(steps, failures[-1]))))
 
 

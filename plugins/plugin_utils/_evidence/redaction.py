@@ -84,7 +84,7 @@ _ABOUT_A_SECRET = frozenset(
         "fields",
     }
 )
-_NEVER_ABOUT = re.compile(r"(?:^| )(?:session ids?|access key ids?)$")
+_NEVER_ABOUT = re.compile(r"(?:^| )(?:session ids?|access key ids?|secret ids?)$")
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _KEY = r"(?P<key>[A-Za-z][A-Za-z0-9_.\-]*)"

@@ -56,6 +56,7 @@ SECRET_KEYS = [
     "passphrase",
     "vault_db",
     "session_id",
+    "secret_id",
     "basic_auth",
     "pgpassword",
     "accountKey",
