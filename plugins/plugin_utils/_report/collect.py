@@ -13,7 +13,12 @@ from typing import Any, cast
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
+    Decision,
+    HostDocument,
+    HostEntry,
+    PlanHead,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import ChangeLine, Facts, gather
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import History, HostHistory, read_history
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import (
@@ -115,7 +120,7 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
     for host in [*places, *sorted(set(head["hosts"]) - set(places))]:
         entry = head["hosts"][host]
         way = history.hosts.get(host, HostHistory())
-        outcome, in_service, reason = _outcome(way)
+        outcome, in_service, reason = _outcome(way, entry)
         away = (way.returned - way.drained).total_seconds() if way.drained and way.returned else None
         yield HostResult(
             host=host,
@@ -133,11 +138,13 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
         )
 
 
-def _outcome(way: HostHistory) -> tuple[HostOutcome, InService, str]:
+def _outcome(way: HostHistory, entry: HostEntry) -> tuple[HostOutcome, InService, str]:
     if way.outcome is not None:
         return way.outcome, InService(way.in_service), way.reason
     if way.started:
         return HostOutcome.FAILED, InService.UNKNOWN, "its change was begun, and its outcome is not known"
+    if entry["decision"] != Decision.PATCH:
+        return HostOutcome.NOT_ATTEMPTED, InService.YES, f"planned as {entry['decision']}: {entry['reason']}"
     return HostOutcome.NOT_ATTEMPTED, InService.YES, "no attempt has come to it"
 
 

@@ -116,10 +116,14 @@ def test_a_cycle_without_trouble(book: Any) -> None:
 
 
 def test_before_any_attempt_no_host_was_attempted(book: Any) -> None:
-    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    old = {"decision": "skipped", "reason": "the host has neither apt nor dnf"}
+    book.freeze({"web1": {"updates": [OPENSSL]}, "old1": old}, [["web1"]])
     report = book.report()
-    assert report.counts["not_attempted"] == 1
-    assert report.troubles
+    assert report.counts["not_attempted"] == 2
+    assert report.troubles == (
+        "web1: not attempted, in service: no attempt has come to it",
+        "old1: not attempted, in service: planned as skipped: the host has neither apt nor dnf",
+    )
 
 
 def test_a_host_that_was_begun_and_never_judged_has_failed(book: Any) -> None:
