@@ -75,9 +75,7 @@ def apply(commands: Commands, order: Order, root: Path = Path("/"), clock: Clock
     return _Execution(commands, order, Direction.APPLY, root, clock).carry_out()
 
 
-def roll_back(
-    commands: Commands, order: Order, *, root: Path = Path("/"), clock: Clock = SYSTEM_CLOCK
-) -> Dict[str, Any]:
+def roll_back(commands: Commands, order: Order, root: Path = Path("/"), clock: Clock = SYSTEM_CLOCK) -> Dict[str, Any]:
     """Bring back the exact versions from before the transaction; returns what ``updates`` returns.
 
     Works also on a host where the transaction stopped half-way. Raises FleetError as :func:`apply`, with
@@ -218,7 +216,7 @@ class _Execution:
             chosen = Restart.NONE
         self._mark_reported()
         state = restart(self.commands, chosen, self.order.restart_units, self.root)
-        return {
+        result = {
             "changed": changed or bool(state.restarted),
             "before": self.before,
             "after": after,
@@ -231,6 +229,14 @@ class _Execution:
             "reattached": reattached,
             "diff": version_lines(self.before if changed else after, after),
         }
+        if state.failures:
+            raise FleetError(
+                f"These units did not come back: {', '.join(entry['unit'] for entry in state.failures)}.",
+                kind="restart_failed",
+                remedy="Look at their journals, or roll back.",
+                data={**result, "failures": state.failures},
+            )
+        return result
 
     def _predict(self) -> Dict[str, Any]:
         """Check mode: what would change, proven by the manager's own simulation."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._host.reboot import read_reboot
 from ansible_collections.bankops.fleet.plugins.module_utils._host.stale import read_stale
 
@@ -27,15 +26,19 @@ class Restart(str, Enum):
 
 @dataclass(frozen=True)
 class Restarted:
-    """The units that were restarted; ``stale`` and ``reboot`` as in the host's state, read afterwards."""
+    """The units that were restarted, and ``[{"unit", "why"}]`` of those that failed.
+
+    ``stale`` and ``reboot`` are as in the host's state, read afterwards.
+    """
 
     restarted: List[str]
+    failures: List[Dict[str, str]]
     stale: Dict[str, Any]
     reboot: Dict[str, Any]
 
 
 def restart(commands: Commands, choice: Restart, listed: Sequence[str], root: Path) -> Restarted:
-    """Restart the chosen units that run. Raises FleetError of kind ``restart_failed`` after all were tried."""
+    """Restart the chosen units that run; one that fails does not keep the others from being restarted."""
     stale = read_stale(commands, root)
     chosen = {Restart.NONE: [], Restart.STALE: list(stale["units"]), Restart.LISTED: list(listed)}[choice]
     restarted: List[str] = []
@@ -46,13 +49,6 @@ def restart(commands: Commands, choice: Restart, listed: Sequence[str], root: Pa
             restarted.append(unit)
         else:
             failures.append({"unit": unit, "why": (done.stderr or done.stdout).strip()[-500:]})
-    if failures:
-        raise FleetError(
-            f"These units did not come back: {'; '.join(entry['unit'] + ': ' + entry['why'] for entry in failures)}.",
-            kind="restart_failed",
-            remedy="Look at their journals, or roll back.",
-            data={"failures": failures, "restarted": restarted},
-        )
     if chosen:
         stale = read_stale(commands, root)
-    return Restarted(restarted, stale, read_reboot(commands, root))
+    return Restarted(restarted, failures, stale, read_reboot(commands, root))
