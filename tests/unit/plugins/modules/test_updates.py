@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.change import Order
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.restart import Restart
 from ansible_collections.bankops.fleet.plugins.modules import updates
+from ansible_collections.bankops.fleet.tests.fakes.module_arguments import module_arguments
 
 ENTRY = {"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "1", "candidate": "2"}
 
@@ -49,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 @pytest.fixture
 def run(capsys: Any) -> Callable[..., dict[str, Any]]:
     def run_module(**arguments: Any) -> dict[str, Any]:
-        with patch_module_args({"plan": "ab" * 32, "transaction": [ENTRY], **arguments}), pytest.raises(SystemExit):
+        with module_arguments(**{"plan": "ab" * 32, "transaction": [ENTRY], **arguments}), pytest.raises(SystemExit):
             updates.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         return result

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.modules import updates_stage
+from ansible_collections.bankops.fleet.tests.fakes.module_arguments import module_arguments
 
 PLAN = "ab" * 32
 ENTRY = {"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "1", "candidate": "2"}
@@ -23,7 +23,7 @@ ENTRY = {"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "
 @pytest.fixture
 def run(capsys: Any) -> Callable[..., dict[str, Any]]:
     def run_module(**arguments: Any) -> dict[str, Any]:
-        with patch_module_args({"plan": PLAN, "transaction": [ENTRY], **arguments}), pytest.raises(SystemExit):
+        with module_arguments(**{"plan": PLAN, "transaction": [ENTRY], **arguments}), pytest.raises(SystemExit):
             updates_stage.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         return result
