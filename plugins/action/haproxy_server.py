@@ -26,7 +26,8 @@ class ActionModule(FleetAction):
         if plan is not None:
             permit = self.permit(str(plan), variables)
             balancer = permit.document["policy"]["load_balancer"]
-            arguments = {**{key: value for key, value in balancer.items() if key != "host"}, **arguments}
+            planned = {key: value for key, value in balancer.items() if key != "host" and value is not None}
+            arguments = {**planned, **arguments}
             draining = arguments["state"] == "drained"
             if draining:
                 permit.require(Phase.PREFLIGHT)

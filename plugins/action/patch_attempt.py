@@ -33,6 +33,7 @@ class ActionModule(FleetAction):
         "cycle": {"type": "str"},
         "plans": {"type": "list", "elements": "dict", "default": []},
         "tenants": {"type": "list", "elements": "str", "default": []},
+        "not_attempted": {"type": "str", "default": "the attempt ended before its turn came"},
     }
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -41,7 +42,7 @@ class ActionModule(FleetAction):
         )
         if arguments["state"] == "open":
             return self._open(chosen, arguments["purpose"], variables)
-        return self._close(chosen, variables)
+        return self._close(chosen, arguments["not_attempted"], variables)
 
     def _open(self, chosen: list[tuple[str, str]], purpose: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         state = self.state(variables)
@@ -62,6 +63,11 @@ class ActionModule(FleetAction):
             "plans": {book.tenant: book.plan for book, _attempt in opened},
             "cycle": books[0].head["cycle"],
             "hooks": self._cycle_hooks(books),
+            "hook_context": {
+                "cycle": books[0].head["cycle"],
+                "hosts": [host for batch in batches for host in batch],
+                "plans": {book.tenant: book.plan for book, _attempt in opened},
+            },
         }
         return {
             "changed": not self._task.check_mode,
@@ -90,10 +96,10 @@ class ActionModule(FleetAction):
                 files += [file for file in hooks.get(point, []) if file not in files]
         return points
 
-    def _close(self, chosen: list[tuple[str, str]], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _close(self, chosen: list[tuple[str, str]], not_attempted: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         attempts = open_attempts_of(self.state(variables), chosen, controller_process())
         closed = {
-            book.tenant: close_attempt(book, attempt, now_missing="the attempt ended before its turn came")
+            book.tenant: close_attempt(book, attempt, now_missing=not_attempted)
             for book, attempt in attempts
         }
         return {

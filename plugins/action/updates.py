@@ -35,7 +35,8 @@ class ActionModule(FleetAction):
                 "state": arguments["state"],
                 "transaction": document["transaction"],
                 "package_manager": document["manager"],
-                "restart": policy["restart"],
+                # What a reboot starts anew need not be restarted first.
+                "restart": "none" if applying and policy["reboot"] == "always" else policy["restart"],
                 "lock_timeout": policy["lock_timeout"],
                 "timeout": policy["timeout"],
             },

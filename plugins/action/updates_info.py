@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -61,9 +62,13 @@ class ActionModule(FleetAction):
         scan = self.on_target(MODULE, arguments, variables)
         if scan.get("failed"):
             return scan
-        verdict = evaluate(document, scan, datetime.now(timezone.utc)).as_data()
-        result = {**scan, "preflight": verdict, "policy": document["policy"], "fleet_evidence": verdict}
-        if verdict["verdict"] == PreflightVerdict.BLOCKED:
-            why = "; ".join(f"{gate['name']}: {gate['evidence']}" for gate in verdict["blocks"])
+        found = evaluate(document, scan, datetime.now(timezone.utc))
+        if permit.resumed and found.verdict is PreflightVerdict.NOTHING_TO_DO:
+            # It may be drained and was never verified, so it goes the whole way; updates itself finds nothing to repeat.
+            note = "an earlier attempt ended in the middle of its change"
+            found = replace(found, verdict=PreflightVerdict.PROCEED, notes=[*found.notes, note])
+        verdict = found.as_data()
+        if found.verdict is PreflightVerdict.BLOCKED:
+            why = "; ".join(f"{gate['name']}: {gate['evidence']}" for gate in found.blocks)
             raise FleetError(f"Preflight: {why}", kind="preflight_blocked", data=verdict)
-        return result
+        return {**scan, "preflight": verdict, "policy": document["policy"], "fleet_evidence": verdict}

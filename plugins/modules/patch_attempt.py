@@ -13,7 +13,8 @@ short_description: Open and close attempts on plans
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Opens an attempt on each plan of a cycle, which computes the hosts and batches that are left to do, or closes those that this run has opened.
+  - Opens an attempt on each plan of a cycle, which computes the hosts and batches that are left to do, or closes those
+    that this run has opened.
   - An attempt whose process died without closing it is closed first. One that is still running is refused.
 extends_documentation_fragment:
   - bankops.fleet.attributes
@@ -35,6 +36,10 @@ options:
     type: str
     choices: [stage, apply]
     default: apply
+  not_attempted:
+    description: The reason recorded for hosts of the attempt that were never begun.
+    type: str
+    default: the attempt ended before its turn came
   cycle:
     description: The cycle whose plans are meant, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one.
     type: str

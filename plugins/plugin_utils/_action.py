@@ -45,7 +45,8 @@ class FleetAction(ActionBase):
         try:
             result.update(self.act(arguments, task_vars or {}))
         except FleetError as problem:
-            result.update(problem.as_result(), failed=True)
+            # Raised on the controller: the host was not asked to do anything.
+            result.update(problem.as_result(), failed=True, fleet_refused=True)
         except AnsibleConnectionFailure as problem:
             result.update(self.unreachable(problem))
         return result

@@ -42,6 +42,15 @@ class RunningLab:
             raise AssertionError(f"{host}: {command} ended with {done.returncode}: {done.stderr or done.stdout}")
         return done.stdout.strip()
 
+    def servers(self) -> dict[str, str]:
+        """What haproxy says of the servers of its backend ``web``."""
+        ask = (
+            "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
+            "s.sendall(b'show stat\\n'); print(s.makefile().read())"
+        )
+        rows = [line.split(",") for line in self.ssh("lb1", f'python3 -c "{ask}"').splitlines()]
+        return {row[1]: row[17] for row in rows if row[0] == "web" and row[1] not in ("FRONTEND", "BACKEND")}
+
     def lab(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``lab/fleet`` for this lab."""
         command, *rest = arguments

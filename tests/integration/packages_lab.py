@@ -17,9 +17,11 @@ from typing import Any
 from .conftest import LAB, ROOT, RunningLab
 
 FOLDER = "/opt/fleet-engine"
+PROCESS = "/run/fleet-engine.pid"
 PACKAGE = "ansible_collections/bankops/fleet/plugins/module_utils"
 DRIVER = f"""
-import json, sys
+import json, os, pathlib, sys
+pathlib.Path({PROCESS!r}).write_text(str(os.getpid()))
 sys.path.insert(0, {FOLDER!r})
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError

@@ -40,10 +40,6 @@ def prepare(lab: RunningLab, cycle: str, *arguments: str, **extra: object) -> No
         assert done.returncode == 0, done.stdout[-5000:]
 
 
-def server_states(lab: RunningLab) -> str:
-    return lab.ssh("lb1", "echo 'show stat' | socat stdio /run/haproxy/admin.sock | cut -d, -f1,2,18")
-
-
 def last_entry(lab: RunningLab, tenant: str, cycle: str, host: str) -> dict[str, object]:
     """The data of a host's last outcome."""
     found = [e for e in lab.ledger(tenant, cycle) if e["phase"] == "outcome" and e["host"] == host]
@@ -58,7 +54,7 @@ def test_a_broken_package_is_rolled_back_and_spends_the_budget(fresh: RunningLab
     assert fresh.outcomes("alpha", "2026-01") == {"web1": "rolled_back", "web2": "not_attempted"}
     assert last_entry(fresh, "alpha", "2026-01", "web1")["in_service"] == "yes"
     assert "budget" in str(last_entry(fresh, "alpha", "2026-01", "web2")["reason"])
-    assert "web,web1,UP" in server_states(fresh)
+    assert fresh.servers()["web1"] == "UP"
     installed = fresh.ssh("web1", "dpkg-query -W -f '${Package}=${Version} ${Status}\\n' fleet-*")
     assert "fleet-broken=1.0 install ok installed" in installed
     assert "fleet-hello=1.0 install ok installed" in installed
@@ -91,7 +87,7 @@ def test_a_host_that_vanishes_in_the_change_is_not_forgotten(fresh: RunningLab) 
         assert applied.returncode != 0
         assert fresh.outcomes("alpha", cycle) == {"web1": "unreachable", "web2": "not_attempted"}
         assert last_entry(fresh, "alpha", cycle, "web1")["in_service"] == "no"
-        assert "web,web2,UP" in server_states(fresh)
+        assert fresh.servers()["web2"] == "UP"
         assert "web1" in applied.stdout and "out of service" in applied.stdout
     finally:
         subprocess.run(["podman", "unpause", container], check=False, capture_output=True)
@@ -133,4 +129,4 @@ def test_a_reboot_is_made_and_proven(fresh: RunningLab) -> None:
     assert applied.returncode == 0, applied.stdout[-5000:]
     assert fresh.outcomes("alpha", cycle) == {"web1": "verified"}
     assert fresh.ssh("web1", "cut -d' ' -f22 /proc/1/stat") != before
-    assert "web,web1,UP" in server_states(fresh)
+    assert fresh.servers()["web1"] == "UP"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import LAB, RunningLab
-from .packages_lab import PackageHost
+from .packages_lab import PROCESS, PackageHost
 
 FIXTURE = ("fleet-superseded=1.0", "fleet-broken=1.0", "linux-image-fleet=6.1.98")
 
@@ -131,7 +131,6 @@ def test_a_package_that_cannot_be_configured_is_rolled_back_exactly(host: Packag
 def test_a_change_that_is_still_at_work_is_found_again(host: PackageHost) -> None:
     plan = host.plan("attached", "fleet-hello")
     plan.stage()
-    # sh runs before the package is configured, and waits.
     host.shell("printf '#!/bin/sh\\nsleep 6\\n' >/root/wait && chmod +x /root/wait")
     host.shell("echo 'DPkg::Pre-Invoke { \"/root/wait\"; };' >/etc/apt/apt.conf.d/99wait")
     try:
@@ -158,7 +157,7 @@ def test_a_change_outlives_the_connection_that_started_it(host: PackageHost) -> 
         command = [LAB, "ssh", "--name", host.lab.name, host.name, "--", "python3 /opt/fleet-engine/driver.py"]
         with pytest.raises(subprocess.TimeoutExpired):
             subprocess.run(command, input=given.encode(), capture_output=True, timeout=3, check=False)
-        host.shell("pkill -f fleet-engine/driver.py || true")
+        host.shell(f"kill -KILL $(cat {PROCESS})")
         assert plan.apply()["after"] == plan.after
     finally:
         host.shell("rm /etc/apt/apt.conf.d/99wait")

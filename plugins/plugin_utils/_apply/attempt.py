@@ -185,13 +185,14 @@ def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
         known = progress.outcomes.get(host)
         if known and (known.attempt == attempt.number or known.outcome in FINISHED):
             continue
-        latest = progress.attempts[-1]
-        if host in latest.started:
-            _record_outcome(
-                book, attempt.number, host, HostOutcome.FAILED, "the attempt ended before its outcome was known", "unknown"
-            )
+        reason = now_missing if host in included else "outside the limit of this attempt"
+        if host in progress.attempts[-1].started:
+            unknown = "the attempt ended before its outcome was known"
+            _record_outcome(book, attempt.number, host, HostOutcome.FAILED, unknown, "unknown")
+        elif progress.in_the_middle(host):
+            earlier = f"{reason}; an earlier attempt ended in the middle of its change"
+            _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, earlier, "unknown")
         elif known is None:
-            reason = now_missing if host in included else "outside the limit of this attempt"
             _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, reason, "yes")
 
 

@@ -35,6 +35,8 @@ class Permit:
     document: dict[str, Any]
     attempt: Attempt
     host: str
+    resumed: bool
+    """An earlier attempt began the host and never came to its outcome."""
 
     def require(self, *phases: Phase) -> None:
         """Raise FleetError unless each of these phases went well for the host in this attempt."""
@@ -92,8 +94,9 @@ def permit(
     attempt = _attempt_of(progress.current, plan, host, process, purpose)
     if purpose == "apply" and host not in attempt.started:
         refuse_new_hosts(state, head, progress)
-        _refuse_short_cluster(head, progress, attempt, host)
-    return Permit(state, plan, head, state.get_host(tenant, plan, host), attempt, host)
+        _refuse_short_cluster(head, progress, host)
+    resumed = host not in attempt.started and progress.in_the_middle(host)
+    return Permit(state, plan, head, state.get_host(tenant, plan, host), attempt, host, resumed)
 
 
 def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress) -> None:
@@ -112,13 +115,13 @@ def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress) -> 
         )
 
 
-def _refuse_short_cluster(head: dict[str, Any], progress: Progress, attempt: Attempt, host: str) -> None:
+def _refuse_short_cluster(head: dict[str, Any], progress: Progress, host: str) -> None:
     """Raise FleetError (``cluster_short``) when taking this host would leave its cluster with too many out of service."""
     cluster = head["hosts"][host]["cluster"]
     if not cluster:
         return
     others = [name for name, entry in head["hosts"].items() if entry["cluster"] == cluster and name != host]
-    away = [name for name in others if _may_be_away(progress, attempt, name)]
+    away = [name for name in others if _may_be_away(progress, name)]
     may_be_down = head["limits"]["cluster_max_down"].get(cluster, 1)
     if len(away) >= may_be_down:
         raise FleetError(
@@ -128,9 +131,9 @@ def _refuse_short_cluster(head: dict[str, Any], progress: Progress, attempt: Att
         )
 
 
-def _may_be_away(progress: Progress, attempt: Attempt, host: str) -> bool:
+def _may_be_away(progress: Progress, host: str) -> bool:
     done = progress.outcomes.get(host)
-    if host in attempt.started and (done is None or done.attempt != attempt.number):
+    if progress.in_the_middle(host):
         return True
     return done is not None and (done.in_service == "no" or (done.outcome in SPENDING and done.in_service != "yes"))
 

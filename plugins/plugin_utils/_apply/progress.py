@@ -47,6 +47,8 @@ class Attempt:
     closed: bool = False
     started: set[str] = field(default_factory=set)
     """Hosts with an intent to change in this attempt."""
+    judged: set[str] = field(default_factory=set)
+    """Hosts with an outcome of this attempt."""
     passed: set[tuple[str, Phase]] = field(default_factory=set)
     """The preflights and drains that went well in this attempt."""
 
@@ -74,6 +76,11 @@ class Progress:
         """The attempt that is open, if one is."""
         return next((attempt for attempt in reversed(self.attempts) if not attempt.closed), None)
 
+    def in_the_middle(self, host: str) -> bool:
+        """Whether the last attempt that began the host never came to its outcome: it may be drained and half changed."""
+        begun = next((attempt for attempt in reversed(self.attempts) if host in attempt.started), None)
+        return begun is not None and begun.purpose == "apply" and host not in begun.judged
+
     @property
     def spent(self) -> list[str]:
         """The hosts that count against the failure budget, sorted."""
@@ -100,6 +107,8 @@ def read_progress(lines: Iterable[bytes]) -> Progress:
                 closing.closed = closing.closed or closing.number == entry["attempt"]
         elif entry["phase"] == Phase.OUTCOME:
             data = entry["data"]
+            if attempt:
+                attempt.judged.add(entry["host"])
             progress.outcomes[entry["host"]] = Finished(
                 HostOutcome(entry["outcome"]),
                 str(data.get("in_service", "unknown")),

@@ -16,24 +16,43 @@ from typing import Any
 Steps = Mapping[str, Mapping[str, Any] | None]
 
 
+# Failures of ``updates`` that come before any change; after every other one the packages may be other than before.
+_UNTOUCHED = frozenset(
+    (
+        "bad_plan",
+        "bad_transaction",
+        "checksum_mismatch",
+        "interrupted",
+        "lock_held",
+        "manager_missing",
+        "manager_unsupported",
+        "no_systemd",
+        "no_time",
+        "not_staged",
+        "transaction_mismatch",
+    )
+)
+
+
 def ran(steps: Steps, name: str) -> bool:
     """Whether the step was carried out at all."""
-    result = steps.get(name)
+    result = steps.get(name) or {}
     return bool(result) and not result.get("skipped", False)
 
 
 def went_well(steps: Steps, name: str) -> bool:
     """Whether the step was carried out and did not fail."""
-    result = steps.get(name)
-    return bool(result) and ran(steps, name) and not result.get("failed", False)
+    return ran(steps, name) and not (steps.get(name) or {}).get("failed", False)
 
 
 def may_roll_back(steps: Steps) -> bool:
     """Packages were changed, or may have been: a host that went away during the change left no word of it."""
-    apply = steps.get("apply")
-    if not apply or not ran(steps, "apply"):
+    apply = steps.get("apply") or {}
+    if not ran(steps, "apply") or apply.get("fleet_refused", False):
         return False
-    return bool(apply.get("changed", False) or apply.get("fleet_unreachable", False))
+    if not apply.get("failed", False):
+        return bool(apply.get("changed", False))
+    return (apply.get("fleet_failure") or {}).get("kind") not in _UNTOUCHED
 
 
 def may_return(steps: Steps) -> bool:

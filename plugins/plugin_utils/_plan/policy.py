@@ -73,6 +73,12 @@ class LoadBalancer:
     socket: str
     min_healthy: int
     drain_timeout: int
+    on_timeout: str
+    up_timeout: int
+    maintenance: bool
+    count_unchecked: bool
+    count_backup: bool
+    state_file: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._health.definitions import validate_checks
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification import Fault
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import NAME_RULE, check_name
@@ -57,10 +58,10 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     for path, megabytes in values.get("patch_minimum_free_mb", {}).items():
         if not path.startswith("/"):
             yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "is no absolute path", "")
-        if type(megabytes) is not int or megabytes < 0:
+        if not is_whole_number(megabytes) or megabytes < 0:
             yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "must be a whole number, 0 or more", "")
     balancer = values.get("patch_load_balancer") or {}
-    for key in ("min_healthy", "drain_timeout"):
+    for key in ("min_healthy", "drain_timeout", "up_timeout"):
         if balancer.get(key, 0) < 0:
             yield Fault(f"patch_load_balancer.{key}", show(balancer[key]), "must be at least 0", "")
 
@@ -96,7 +97,7 @@ def _waves(waves: Any) -> Iterator[Fault]:
         if not wave["batches"]:
             yield Fault(f"{key}.batches", "[]", "has no size", 'Write sizes, such as [1, "25%"].')
         for position, size in enumerate(wave["batches"]):
-            whole = type(size) is int and size >= 1
+            whole = is_whole_number(size) and size >= 1
             if not whole and not (isinstance(size, str) and _PERCENT.fullmatch(size)):
                 remedy = 'Write a number of hosts (5), or a percentage of the wave in quotes ("25%").'
                 yield Fault(f"{key}.batches[{position}]", show(size), "is no size of a batch", remedy)

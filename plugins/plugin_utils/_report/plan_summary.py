@@ -47,6 +47,7 @@ def staged_cves(state: State, tenant: str, plan: str) -> dict[str, list[str]]:
             continue
         candidates = {change["name"]: change for change in state.get_host(tenant, plan, entry["host"])["transaction"]}
         for name, ids in entry["data"].get("cves", {}).items():
-            if name in candidates:
+            # A changelog that could not be read says nothing: the text "unknown" instead of a list.
+            if name in candidates and isinstance(ids, list):
                 found.setdefault(update_key(candidates[name]), set()).update(ids)
     return {key: sorted(ids) for key, ids in found.items()}

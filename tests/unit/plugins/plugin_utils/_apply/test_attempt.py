@@ -188,3 +188,19 @@ def test_plans_are_chosen_by_cycle_and_tenant(tmp_path: Path) -> None:
         with pytest.raises(FleetError) as refused:
             choose_plans(book.state, plans=[], **wrong)  # type: ignore[arg-type]
         assert refused.value.kind == "no_plan"
+
+
+def test_a_host_in_the_middle_of_an_attempt_that_died_is_remembered_until_it_is_judged(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = open_(book, process=dead_process())
+    book.write(first.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    second = open_(book, limit={"web2"})
+    closed = close_attempt(book, second, now_missing="the end came first")
+    assert closed["hosts"]["web1"]["outcome"] == "not_attempted"
+    assert closed["hosts"]["web1"]["in_service"] == "unknown"
+    assert book.progress().in_the_middle("web1")
+    third = open_(book)
+    assert ["web1"] in third.batches
+    book.write(third.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    finish(book, third.number, "web1", HostOutcome.VERIFIED)
+    assert not book.progress().in_the_middle("web1")

@@ -1,0 +1,72 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What may come next on a host's way: the logic of the tests bankops.fleet.to_return and bankops.fleet.to_roll_back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import may_return, may_roll_back
+from ansible_collections.bankops.fleet.plugins.test.to_return import TestModule as ToReturn
+from ansible_collections.bankops.fleet.plugins.test.to_roll_back import TestModule as ToRollBack
+
+DRAINED, WELL = {"changed": True}, {"changed": False, "settled": True}
+CHANGED, BROKEN = {"changed": True}, {"failed": True, "fleet_failure": {"kind": "change_failed"}}
+WORSE = {"failed": True, "settled": False}
+
+
+def failed(kind: str) -> dict[str, Any]:
+    return {"failed": True, "fleet_failure": {"kind": kind}}
+
+
+@pytest.mark.parametrize(
+    ("apply", "expected"),
+    [
+        ({}, False),
+        ({"skipped": True}, False),
+        ({"changed": False}, False),
+        (CHANGED, True),
+        (BROKEN, True),
+        (failed("restart_failed"), True),
+        (failed("still_running"), True),
+        ({"failed": True, "fleet_unreachable": True, "fleet_failure": {"kind": "unreachable"}}, True),
+        # The module crashed, and nobody knows when.
+        ({"failed": True, "msg": "MODULE FAILURE"}, True),
+        (failed("lock_held"), False),
+        (failed("transaction_mismatch"), False),
+        # A guard on the controller refused, so the host was never asked.
+        ({**failed("step_missing"), "fleet_refused": True}, False),
+    ],
+)
+def test_a_transaction_is_rolled_back_unless_it_is_certain_that_nothing_changed(
+    apply: dict[str, Any], expected: bool
+) -> None:
+    assert may_roll_back({"apply": apply}) is expected
+    assert ToRollBack().tests()["to_roll_back"]({"apply": apply}) is expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ({}, False),
+        ({"drain": {"skipped": True}, "apply": CHANGED, "verify": WELL}, False),
+        ({"drain": {"failed": True}}, False),
+        ({"drain": DRAINED, "apply": CHANGED, "verify": WELL}, True),
+        ({"drain": DRAINED, "apply": CHANGED, "verify": WORSE}, False),
+        ({"drain": DRAINED, "apply": CHANGED}, False),
+        ({"drain": DRAINED, "apply": CHANGED, "reboot": failed("reboot_timeout")}, False),
+        ({"drain": DRAINED, "apply": failed("lock_held")}, True),
+        ({"drain": DRAINED}, True),
+        ({"drain": DRAINED, "apply": BROKEN, "rollback": CHANGED, "verify_after_rollback": WELL}, True),
+        ({"drain": DRAINED, "apply": BROKEN, "rollback": CHANGED, "verify_after_rollback": WORSE}, False),
+        ({"drain": DRAINED, "apply": BROKEN, "rollback": {"failed": True}}, False),
+        ({"drain": DRAINED, "apply": {"changed": False}, "reboot": CHANGED, "verify": WORSE}, False),
+    ],
+)
+def test_only_a_drained_host_that_is_known_to_be_well_returns(steps: dict[str, Any], expected: bool) -> None:
+    assert may_return(steps) is expected
+    assert ToReturn().tests()["to_return"](steps) is expected
