@@ -13,7 +13,8 @@ short_description: Reboot a host under a plan, and prove it
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Reboots the host and waits until it is back. A reboot is proven by a change of the boot id or of the start of process 1.
+  - Reboots the host and waits until it is back.
+  - A reboot is proven by a change of the boot id or of the start of process 1.
   - The intent is in the ledger before the host is told to reboot.
 extends_documentation_fragment:
   - bankops.fleet.attributes

@@ -13,8 +13,8 @@ short_description: Decide whether a batch may start
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Decides once for the hosts of a batch whether they may be begun, which they may not when a stop file is there, the failure budget is spent, or a
-    wave before is not complete.
+  - Decides once for the hosts of a batch whether they may be begun, which they may not when a stop file is there, the
+    failure budget is spent, or a wave before is not complete.
   - Waits for the soak of the wave before when it is shorter than C(patch_soak_wait_minutes).
 extends_documentation_fragment:
   - bankops.fleet.attributes

@@ -13,7 +13,8 @@ short_description: Decide the outcome of a host
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Decides the one outcome of a host from the results of its steps, and whether it is in service. The evidence callback writes it to the ledger.
+  - Decides the one outcome of a host from the results of its steps, and whether it is in service.
+  - The evidence callback writes it to the ledger.
 extends_documentation_fragment:
   - bankops.fleet.attributes
 attributes:

@@ -13,8 +13,8 @@ short_description: Freeze a plan for each tenant
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Takes what M(bankops.fleet.updates_info) registered as C(fleet_scan) on the hosts of the play and freezes the exact changes, gates, waves and
-    batches as one plan a tenant, which is known by its SHA-256 digest from then on.
+  - Takes what M(bankops.fleet.updates_info) registered as C(fleet_scan) on the hosts of the play and freezes the exact
+    changes, gates, waves and batches as one plan a tenant, which is known by its SHA-256 digest from then on.
   - A plan on which changes have begun is never replaced.
 extends_documentation_fragment:
   - bankops.fleet.attributes

@@ -13,8 +13,9 @@ short_description: Check the patch policy of the whole fleet
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Checks every C(patch_*) and C(fleet_*) variable of every host of the play, all at once, before any host is touched.
-  - Each problem names the file, the key, the value and what would be right. The same problem of many hosts is said once.
+  - Checks every C(patch_*) and C(fleet_*) variable of every host of the play, all at once, before a host is touched.
+  - Each problem names the file, the key, the value and what would be right.
+  - The same problem of many hosts is said once.
 extends_documentation_fragment:
   - bankops.fleet.attributes
 attributes:
@@ -26,7 +27,8 @@ attributes:
     support: full
 options:
   cycle:
-    description: The cycle that is planned, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one, whose overrides then apply.
+    description:
+      - The cycle that is planned, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one, whose overrides then apply.
     type: str
 notes:
   - Runs on the controller alone. No connection to a host is made.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -31,6 +31,11 @@ def digest(value: Any) -> str:
 def digest_of_bytes(content: bytes) -> str:
     """The SHA-256 of ``content``, in lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Whether plain data is a whole number; true and false, which Python counts among them, are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _refuse_changing(value: Any) -> None:

@@ -38,8 +38,8 @@ def cgroup_path(root: Path, pid: str) -> Optional[str]:
         return None
     unified = None
     for line in text.splitlines():
-        _number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
+        _number, _colon, rest = line.partition(":")
+        controllers, _colon, path = rest.partition(":")
         if controllers == "name=systemd":
             return path
         if not controllers:

@@ -37,7 +37,7 @@ def read_mounts(root: Path) -> List[str]:
     points: Set[str] = set()
     automounted: Set[str] = set()
     for line in text.splitlines():
-        mounted, _, source = line.partition(" - ")
+        mounted, _dash, source = line.partition(" - ")
         point = _unescape(mounted.split()[4])
         file_system = source.split()[0]
         if file_system == "autofs":

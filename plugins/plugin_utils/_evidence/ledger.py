@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest, is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -165,7 +165,7 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
         entry = json.loads(line)
     except ValueError:
         entry = None
-    if not isinstance(entry, dict) or set(entry) != _KEYS or type(entry["seq"]) is not int:
+    if not isinstance(entry, dict) or set(entry) != _KEYS or not is_whole_number(entry["seq"]):
         raise FleetError(
             f"{place} is not an entry of a ledger.",
             kind="ledger_damaged",

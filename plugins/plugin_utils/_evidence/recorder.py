@@ -27,7 +27,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import STOP_FILE
 
 _SAID = ("msg", "rc", "fleet_failure", "attempts")
 """What is recorded of a result without evidence of its own; never ``invocation``, ``stdout`` or ``exception``."""
@@ -161,18 +160,15 @@ class Recorder:
 
     def _lose(self, attempt: OpenAttempt, host: str | None, why: str) -> None:
         self._lost.setdefault((attempt.plan, host), why)
-        stop = attempt.state_dir / "tenants" / attempt.tenant / STOP_FILE
         ledger = f"The ledger of plan {attempt.plan[:16]} (tenant {attempt.tenant})"
         sentence = f"{ledger} is incomplete: {host or 'attempt'}: {why}."
         try:
-            with stop.open("x", encoding="utf-8") as file:
-                file.write(f"{sentence}\nFind out why, then remove this file.\n")
-            self._complain(f"{sentence} {stop} was written: no further host is begun.")
-        except FileExistsError:
-            self._complain(sentence)
-        except OSError as problem:
+            state = self._open_state(attempt.state_dir)
+            stop = state.request_stop(attempt.tenant, f"{sentence}\nFind out why, then take this request back.")
+            self._complain(f"{sentence} As long as {stop} is there, no further host is begun.")
+        except (FleetError, OSError) as problem:
             # Where this cannot be written, the guards cannot write their intents either.
-            self._complain(f"{sentence} {stop} could not be written: {problem}.")
+            self._complain(f"{sentence} The request to stop could not be written: {problem}")
 
 
 def _attempt(opened: Mapping[str, Any]) -> OpenAttempt:

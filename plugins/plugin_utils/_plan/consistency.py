@@ -27,27 +27,16 @@ def check(policies: Mapping[str, Policy], where: Mapping[str, Where], inventory:
     clusters: dict[Hashable, list[str]] = defaultdict(list)
     backends: dict[Hashable, list[str]] = defaultdict(list)
     servers: dict[Hashable, list[str]] = defaultdict(list)
-    instances: dict[str, list[str]] = defaultdict(list)
     for host, policy in policies.items():
         tenants[policy.tenant].append(host)
-        instances[policy.instance_id].append(host)
         if policy.cluster is not None:
             clusters[policy.tenant, policy.cluster].append(host)
         balancer = policy.load_balancer
         if balancer:
             backends[balancer.host, balancer.backend].append(host)
             servers[balancer.host, balancer.backend, balancer.server].append(host)
-            if balancer.host not in inventory:
-                remedy = did_you_mean(balancer.host, inventory) or "Add it to the inventory."
-                key = "patch_load_balancer.host"
-                file, what = where[host]("patch_load_balancer"), "is not in the inventory"
-                yield Problem(file, key, show(balancer.host), what, remedy, host)
-    instances.pop("unknown", None)
-    for instance, hosts in instances.items():
-        for host in hosts[1:]:
-            what = f"is the machine of {show(hosts[0])} already"
-            remedy = "Leave one name of the machine in the inventory."
-            yield Problem(where[host]("fleet_instance_id"), "fleet_instance_id", show(instance), what, remedy, host)
+    yield from _unknown_balancers(policies, where, inventory)
+    yield from _machines_named_twice(policies, where)
     for key, read in _of_a_tenant().items():
         for hosts in tenants.values():
             yield from _differing(policies, where, hosts, key, read, "tenant")
@@ -62,6 +51,27 @@ def check(policies: Mapping[str, Policy], where: Mapping[str, Where], inventory:
             what = f"is the server of {show(hosts[0])} already"
             remedy = "Give each host the server that it is in the backend."
             yield Problem(where[host]("patch_load_balancer"), "patch_load_balancer.server", name, what, remedy, host)
+
+
+def _unknown_balancers(
+    policies: Mapping[str, Policy], where: Mapping[str, Where], inventory: Collection[str]
+) -> Iterator[Problem]:
+    for host, policy in policies.items():
+        balancer = policy.load_balancer
+        if balancer and balancer.host not in inventory:
+            remedy = did_you_mean(balancer.host, inventory) or "Add it to the inventory."
+            key, what = "patch_load_balancer.host", "is not in the inventory"
+            yield Problem(where[host]("patch_load_balancer"), key, show(balancer.host), what, remedy, host)
+
+
+def _machines_named_twice(policies: Mapping[str, Policy], where: Mapping[str, Where]) -> Iterator[Problem]:
+    key, first = "fleet_instance_id", dict[str, str]()
+    for host, policy in policies.items():
+        other = first.setdefault(policy.instance_id, host)
+        if other != host and policy.instance_id != "unknown":
+            what = f"is the machine of {show(other)} already"
+            remedy = "Leave one name of the machine in the inventory."
+            yield Problem(where[host](key), key, show(policy.instance_id), what, remedy, host)
 
 
 def _of_a_tenant() -> dict[str, Read]:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
@@ -92,7 +93,7 @@ def failed_requests(user_requests: Mapping[str, Any] | None) -> int | None:
     failures = [value for key, value in user_requests.items() if key == "failed" or key.endswith("_failed")]
     if not failures:
         return 1
-    return sum(value if type(value) is int else 1 for value in failures)
+    return sum(value if is_whole_number(value) else 1 for value in failures)
 
 
 def _documents(state: State, tenant: str, plan: str, head: PlanHead, left: Left) -> Iterator[HostDocument]:

@@ -58,7 +58,21 @@ def sync_folder(path: Path) -> None:
 
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that nobody reads yet, and sync it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _write(path, content, os.O_TRUNC)
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Write a file and make it safe, unless there is one of that name; False when there is."""
+    try:
+        _write(path, content, os.O_EXCL)
+    except FileExistsError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+def _write(path: Path, content: bytes, how: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)

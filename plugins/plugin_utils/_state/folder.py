@@ -146,6 +146,12 @@ class FolderState(State):
                 return str(folder / STOP_FILE)
         return None
 
+    def request_stop(self, tenant: str, reason: str) -> str:
+        path = self._tenant(tenant) / STOP_FILE
+        with files.disk_errors():
+            files.create(path, f"{reason}\n".encode())
+        return str(path)
+
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
         path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
         if path.name in ("plan.json", "hosts") or path.name.startswith("ledger"):

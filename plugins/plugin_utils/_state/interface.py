@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes, is_whole_number
 
 PLAN_FORMAT = 1
 """The newest plan format this version reads, and the one it writes."""
@@ -161,6 +161,13 @@ class State(ABC):
         """What asks the tenant's attempts to stop (the path of its stop file, or of everybody's), or None."""
 
     @abstractmethod
+    def request_stop(self, tenant: str, reason: str) -> str:
+        """Ask the tenant's attempts to begin no further host; return what now asks for it, as ``stop_requested`` does.
+
+        A request that stands already keeps its reason. The tenant must have a plan.
+        """
+
+    @abstractmethod
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
         """Keep a report (``summary.md``, ``report.html``) beside its plan; return its path."""
 
@@ -180,7 +187,7 @@ def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:
 
 def _refuse_newer(document: dict[str, Any], place: str) -> None:
     found = document.get("format")
-    if type(found) is int and 1 <= found <= PLAN_FORMAT:
+    if is_whole_number(found) and 1 <= found <= PLAN_FORMAT:
         return
     raise FleetError(
         f"{place}: format is {found!r}, and this version of bankops.fleet reads plans of format {PLAN_FORMAT}.",

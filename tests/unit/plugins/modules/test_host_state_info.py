@@ -10,13 +10,13 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.bankops.fleet.plugins.modules import host_state_info
+from ansible_collections.bankops.fleet.tests.fakes.module_arguments import module_arguments
 
 
 def run(capsys: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    with patch_module_args(arguments), pytest.raises(SystemExit):
+    with module_arguments(**arguments), pytest.raises(SystemExit):
         host_state_info.main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result

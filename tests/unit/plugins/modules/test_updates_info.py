@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._host import scan
 from ansible_collections.bankops.fleet.plugins.modules import updates_info
+from ansible_collections.bankops.fleet.tests.fakes.module_arguments import module_arguments
 
 
 class Reader:
@@ -44,7 +44,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
 @pytest.fixture
 def run(capsys: Any) -> Callable[..., dict[str, Any]]:
     def run_module(**arguments: Any) -> dict[str, Any]:
-        with patch_module_args(arguments), pytest.raises(SystemExit):
+        with module_arguments(**arguments), pytest.raises(SystemExit):
             updates_info.main()
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         return result

@@ -117,7 +117,8 @@ def test_check_mode_leaves_no_outcome(tmp_path: Path) -> None:
     book = make_book(tmp_path, web1="unchanged")
     attempt = open_(book, check_mode=True)
     closed = close_attempt(book, attempt, now_missing="")
-    assert closed["in_order"] and book.progress().outcomes == {}
+    assert closed["in_order"]
+    assert book.progress().outcomes == {}
 
 
 def test_a_running_attempt_is_not_joined(tmp_path: Path) -> None:
@@ -184,9 +185,9 @@ def test_plans_are_chosen_by_cycle_and_tenant(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     book.state.put_cycle("2026-11", [{"tenant": "alpha", "plan": book.plan}])
     assert choose_plans(book.state, cycle="2026-11", plans=[], tenants=["alpha"]) == [("alpha", book.plan)]
-    for wrong in ({"cycle": None, "tenants": []}, {"cycle": "2026-11", "tenants": ["beta"]}):
+    for cycle, tenants in ((None, list[str]()), ("2026-11", ["beta"])):
         with pytest.raises(FleetError) as refused:
-            choose_plans(book.state, plans=[], **wrong)  # type: ignore[arg-type]
+            choose_plans(book.state, cycle=cycle, plans=[], tenants=tenants)
         assert refused.value.kind == "no_plan"
 
 

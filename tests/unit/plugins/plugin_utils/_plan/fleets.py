@@ -38,8 +38,13 @@ def given(host: str, variables: dict[str, Any]) -> HostVariables:
     return HostVariables(host, {**PLACE, **variables}, lambda key: f"group_vars/all.yml:{len(key)}")
 
 
-def policies(emergency: bool = False, **hosts: dict[str, Any]) -> dict[str, Policy]:
-    """The policies of hosts (their variables by name) and of a load balancer lb1 beside them."""
+def policies(**hosts: dict[str, Any]) -> dict[str, Policy]:
+    """The policies of hosts (their variables by name) that have a load balancer lb1 beside them."""
+    return policies_of(hosts)
+
+
+def policies_of(hosts: dict[str, dict[str, Any]], *, emergency: bool = False) -> dict[str, Policy]:
+    """The same for hosts in a dictionary, in an ordinary cycle or an emergency one."""
     return read_policies(
         options(),
         [given(host, variables) for host, variables in hosts.items()],

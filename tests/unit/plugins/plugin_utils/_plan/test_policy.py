@@ -25,7 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import 
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import selection
 
-from .fleets import PLACE, ROOT, SOURCE, given, options, policies, policy
+from .fleets import PLACE, ROOT, SOURCE, given, options, policies, policies_of, policy
 
 HOLD = {
     "package": "openssl*",
@@ -243,8 +243,8 @@ def test_emergency_values_hold_in_an_emergency_cycle_alone() -> None:
         "patch_minimum_age_days": 7,
         "patch_emergency": {"patch_minimum_age_days": 0, "patch_include": ["openssl"]},
     }
-    assert policies(emergency=False, web1=variables)["web1"].minimum_age_days == 7
-    urgent = policies(emergency=True, web1=variables)["web1"]
+    assert policies_of({"web1": variables}, emergency=False)["web1"].minimum_age_days == 7
+    urgent = policies_of({"web1": variables}, emergency=True)["web1"]
     assert (urgent.minimum_age_days, urgent.include) == (0, ("openssl",))
 
 
@@ -314,4 +314,4 @@ def examples() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("variables", examples(), ids="-".join)
 @pytest.mark.parametrize("emergency", [False, True])
 def test_every_example_in_the_documentation_is_good_policy(variables: dict[str, Any], emergency: bool) -> None:
-    assert policies(emergency=emergency, host1=variables)["host1"].wave == "broad"
+    assert policies_of({"host1": variables}, emergency=emergency)["host1"].wave == "broad"

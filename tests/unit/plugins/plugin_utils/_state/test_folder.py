@@ -182,6 +182,22 @@ def test_a_damaged_file_says_which(state: FolderState, tmp_path: Path) -> None:
         state.first_seen("tenant1", [], TODAY)
 
 
+def test_a_request_to_stop_is_one_tenants_and_keeps_its_first_reason(state: FolderState, tmp_path: Path) -> None:
+    publish(state)
+    for reason in ("the disk is full", "it is still full"):
+        assert state.request_stop("tenant1", reason) == str(tmp_path / "state/tenants/tenant1/STOP")
+    assert state.stop_requested("tenant1") == state.request_stop("tenant1", "")
+    assert (tmp_path / "state/tenants/tenant1/STOP").read_text() == "the disk is full\n"
+    assert state.stop_requested("tenant2") is None
+
+
+def test_a_request_to_stop_that_cannot_be_written_is_no_request(state: FolderState) -> None:
+    with pytest.raises(FleetError) as caught:
+        state.request_stop("never-planned", "the disk is full")
+    assert caught.value.kind == "state_error"
+    assert state.stop_requested("never-planned") is None
+
+
 def test_a_stop_file_stops_its_tenant_or_everybody(state: FolderState, tmp_path: Path) -> None:
     assert state.stop_requested("tenant1") is None
     publish(state)
@@ -214,8 +230,13 @@ def test_a_state_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path
 def test_the_builder_gets_the_last_line(state: FolderState) -> None:
     plan = publish(state)
     seen: list[bytes | None] = []
-    for number in range(3):
-        state.append("tenant1", plan, lambda last, n=number: seen.append(last) or str(n).encode())  # type: ignore[misc]
+
+    def build(last: bytes | None) -> bytes:
+        seen.append(last)
+        return str(len(seen) - 1).encode()
+
+    for _number in range(3):
+        state.append("tenant1", plan, build)
     assert seen == [None, b"0", b"1"]
     assert list(state.entries("tenant1", plan)) == [b"0", b"1", b"2"]
 
