@@ -131,8 +131,7 @@ def test_a_package_that_cannot_be_configured_is_rolled_back_exactly(host: Packag
 def test_a_change_that_is_still_at_work_is_found_again(host: PackageHost) -> None:
     plan = host.plan("attached", "fleet-hello")
     plan.stage()
-    host.shell("printf '#!/bin/sh\\nsleep 6\\n' >/root/wait && chmod +x /root/wait")
-    host.shell("echo 'DPkg::Pre-Invoke { \"/root/wait\"; };' >/etc/apt/apt.conf.d/99wait")
+    host.shell("echo 'DPkg::Pre-Invoke { \"sleep 6\"; };' >/etc/apt/apt.conf.d/99wait")
     try:
         assert plan.apply(timeout=1)["fleet_failure"]["kind"] == "still_running"
         host.shell("systemctl daemon-reexec")
@@ -167,13 +166,15 @@ def test_a_change_outlives_the_connection_that_started_it(host: PackageHost) -> 
 def test_a_killed_change_is_healed_and_finished(host: PackageHost) -> None:
     plan = host.plan("killed", "fleet-hello", "fleet-superseded")
     plan.stage()
-    host.shell("printf '#!/bin/sh\\nsleep 30\\n' >/root/wait")
-    host.shell("echo 'DPkg::Post-Invoke { \"/root/wait\"; };' >/etc/apt/apt.conf.d/99wait")
+    # dpkg waits between unpacking and configuring.
+    hook = 'pre-invoke=case "$DPKG_HOOK_ACTION" in configure) sleep 60;; esac'
+    host.shell(f"echo '{hook}' >/etc/dpkg/dpkg.cfg.d/wait")
     try:
-        assert plan.apply(timeout=2)["fleet_failure"]["kind"] == "still_running"
+        assert plan.apply(timeout=3)["fleet_failure"]["kind"] == "still_running"
         host.shell(f"systemctl kill -s KILL bankops-fleet-{plan.digest[:16]}-apply.service")
     finally:
-        host.shell("rm /etc/apt/apt.conf.d/99wait")
+        host.shell("rm /etc/dpkg/dpkg.cfg.d/wait")
+    assert host.scan()["interrupted"]["interrupted"] is True
     again = plan.apply()
     assert (again["reattached"], again["before"], again["after"]) == (True, plan.before, plan.after)
     assert host.shell("dpkg --audit") == ""
