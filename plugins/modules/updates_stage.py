@@ -19,6 +19,7 @@ description:
     packages) repacked from the installed files.
   - Reads the CVE ids in the changelogs of the downloaded packages.
   - Installs nothing. What is there already is not fetched again.
+  - Packages of other plans that were staged more than 90 days ago are removed.
   - In playbooks the controller half of this module takes the transaction and the package manager from the plan, so that
     only O(plan) is given.
 extends_documentation_fragment:

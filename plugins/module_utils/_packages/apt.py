@@ -20,6 +20,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.model impo
     Selection,
     Updates,
 )
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.report import compare_transactions
 
 # With no source configured apt knows the installed packages and the files it is given, and nothing else: it can neither
 # download nor pull in anything that is not staged, and need not read the repositories' indices.
@@ -142,7 +143,8 @@ class Apt(Backend):
             targets = [f"{c.key}={c.candidate}" for c in changes if c.action is not Action.REMOVE]
             argv = ["apt-get", "--simulate", *_EXACT, *_downgrades(changes), "install", *targets, *_removals(changes)]
         else:
-            argv = [*self._install(changes), "--simulate", "install", *files, *_removals(changes)]
+            # With --yes the simulation refuses what the change would refuse: holds, and essential packages.
+            argv = [*self._install(changes), "--yes", "--simulate", "install", *files, *_removals(changes)]
         done = self.commands.run(argv, env=dict(self.environment), check=False)
         if done.status != 0:
             raise FleetError(
@@ -162,8 +164,10 @@ class Apt(Backend):
         return [*self._install(changes), *options, "install", *files, *_removals(changes)]
 
     def roll_back_commands(self, changes: Sequence[Change], files: Sequence[str]) -> List[List[str]]:
-        # apt refuses where a package is left half-installed; dpkg itself does not.
-        commands = [self.apply_command(changes, files)]
+        commands = []
+        if self._would_do_exactly(changes, files):
+            commands.append(self.apply_command(changes, files))
+        # apt may refuse where packages are left half-installed or were held since; dpkg itself does not.
         if files:
             commands.append(
                 ["dpkg", *_KEEP_CONFIGURATION, "--force-downgrade", "--auto-deconfigure", "--install", *files]
@@ -172,6 +176,12 @@ class Apt(Backend):
         if gone:
             commands.append(["dpkg", "--force-remove-reinstreq", "--remove", *gone])
         return commands
+
+    def _would_do_exactly(self, changes: Sequence[Change], files: Sequence[str]) -> bool:
+        try:
+            return not compare_transactions(changes, self.simulate(changes, files))
+        except FleetError:
+            return False
 
     @staticmethod
     def _install(changes: Sequence[Change]) -> List[str]:

@@ -122,6 +122,8 @@ class _Execution:
         if not remaining:
             if attached and attached.status == 0:
                 return self._finish(0, changed=False, reattached=True)
+            if attached and attached.status is None:
+                self._restore_marks()
             return self._report(changed=attached is not None, reattached=attached is not None)
         self._start_over(remaining)
         return self._report(changed=True, reattached=attached is not None and attached.status is None)
@@ -311,6 +313,12 @@ class _Execution:
             keys |= {change.key for change in self.changes if change.action is Action.INSTALL}
         keys -= {change.key for change in self.changes if change.action is Action.REMOVE}
         return self.backend.mark_names(sorted(keys))
+
+    def _restore_marks(self) -> None:
+        """For a run that was killed after the packages were there, and before their marks were."""
+        marks = self._marks()
+        if marks:
+            self.commands.run([*self.backend.mark_command, *marks])
 
     def _start(self, run: Run, command: List[str], marks: List[str]) -> None:
         unit.start(

@@ -142,7 +142,12 @@ class Dnf(Backend):
             if all(change.action in (Action.DOWNGRADE, Action.REMOVE) for change in changes):
                 commands.append(["dnf", "-y", *EXACT, *_FILES_ONLY, "downgrade", *files])
             commands.append(["rpm", "--upgrade", "--oldpackage", "--replacepkgs", *files])
-        gone = [specification(c.name, c.arch, c.installed or "") for c in changes if c.action is Action.REMOVE]
+        gone = [f"{c.name}-{_without_epoch(c.installed)}.{c.arch}" for c in changes if c.action is Action.REMOVE]
         if gone:
-            commands.append(["dnf", "-y", *EXACT, "--disablerepo=*", "remove", "--noautoremove", *gone])
+            # rpm removes exactly these, and nothing where something else came to need them.
+            commands.append(["rpm", "--erase", *gone])
         return commands
+
+
+def _without_epoch(version: Optional[str]) -> str:
+    return (version or "").rpartition(":")[2]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
@@ -66,6 +67,7 @@ def stage(
     if not check_mode:
         store.create()
         _sweep(store)
+        store.forget_others(time.time())
         if to_download:
             staged.update({package.key: package for package in backend.download(to_download, store.staged)})
             cves = backend.read_cves(_ordered(staged), changes, store.staged)

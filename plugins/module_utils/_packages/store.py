@@ -20,6 +20,8 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.locks impo
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import PackageFile
 
 BASE = "var/lib/bankops-fleet"
+# Packages of a plan stay this long after staging, for a late rollback; then the next staging removes them.
+RETENTION_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,18 @@ class Store:
         for folder in (self.folder.parent, self.folder, self.staged, self.kept):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
+
+    def forget_others(self, now: float) -> None:
+        """Remove the packages of other plans that were staged more than ``RETENTION_DAYS`` before ``now``.
+
+        What ran stays: it is small, and explains what happened to the host.
+        """
+        for manifest in self.folder.parent.glob("*/manifest.json"):
+            other = manifest.parent
+            if other != self.folder and now - manifest.stat().st_mtime > RETENTION_DAYS * 86400:
+                manifest.unlink()
+                for packages in (other / "staged", other / "kept"):
+                    shutil.rmtree(str(packages), ignore_errors=True)
 
     def run(self, name: str) -> Run:
         """The run ``apply``, ``rollback`` or ``heal``."""

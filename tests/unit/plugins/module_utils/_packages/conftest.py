@@ -78,10 +78,12 @@ class AptHost(Commands):
                 )
             case ["apt-mark", "showauto"]:
                 return self._ok("".join(f"{n}\n" for n, package in self.packages.items() if package.automatic))
+            case ["apt-mark", "auto", *keys]:
+                for key in keys:
+                    self.packages[key.partition(":")[0]].automatic = True
+                return self._ok("")
             case ["apt-cache", "show", *wanted]:
                 return self._ok("\n\n".join(filter(None, map(self._record, wanted))))
-            case ["env", "-C", folder, "apt-get", *_, "download"]:
-                raise AssertionError(f"nothing to download into {folder}")
             case ["env", "-C", folder, "apt-get", *words]:
                 return self._download(Path(folder), words[words.index("download") + 1 :])
             case ["dpkg-deb", "--field", path]:
@@ -89,6 +91,10 @@ class AptHost(Commands):
                 return self._ok(f"Package: {content['name']}\nVersion: {content['version']}\nArchitecture: all\n")
             case ["apt-get", *words] if "--simulate" in words:
                 return self._simulate(words)
+        return self._answer_of_systemd(argv)
+
+    def _answer_of_systemd(self, argv: list[str]) -> Completed:
+        match argv:
             case ["systemd-run", *words]:
                 return self._start_unit(words)
             case ["systemctl", "show", _, unit]:

@@ -196,6 +196,17 @@ def test_a_killed_change_is_carried_on_with_what_is_left(staged: Patching) -> No
     assert staged.host.packages["hello"].automatic is True, "marks from before the first run count"
 
 
+def test_marks_are_given_back_when_only_they_were_missing(staged: Patching) -> None:
+    staged.host.killed = True
+    staged.refusal(timeout=30)
+    for name in ("app", "extra", "hello"):
+        staged.host.install(name, "2.0")
+    result = staged.apply()
+    assert (result["changed"], result["reattached"]) == (True, True)
+    marks = {name: package.automatic for name, package in staged.host.packages.items()}
+    assert marks == {"app": False, "extra": True, "hello": True}
+
+
 def test_an_interrupted_dpkg_is_finished_first(staged: Patching) -> None:
     staged.host.packages["other"] = type(staged.host.packages["app"])("3.0", "half-configured")
     staged.apply()

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,6 +169,19 @@ def test_versions_are_not_kept_when_that_is_not_asked_for(run: Stage) -> None:
     result = run(keep=False)
     assert result["kept"] == []
     assert result["rollback"]["possible"] is False
+
+
+def test_packages_of_old_plans_are_removed_and_their_runs_stay(run: Stage, folder: Path) -> None:
+    for name, age in (("old", 91), ("recent", 89)):
+        other = folder.parent / name
+        (other / "staged").mkdir(parents=True)
+        (other / "apply").mkdir()
+        (other / "manifest.json").write_text("{}")
+        moment = time.time() - age * 86400
+        os.utime(other / "manifest.json", (moment, moment))
+    run()
+    assert sorted(path.name for path in (folder.parent / "old").iterdir()) == ["apply"]
+    assert (folder.parent / "recent/staged").is_dir()
 
 
 @pytest.mark.parametrize("plan", ["", "../../etc", "AB" * 32, "ab" * 31])
