@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -28,12 +29,12 @@ def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
 
 
 def _facts(state: State, tenant: str, plan: str) -> Facts:
-    head = state.get_plan(tenant, plan)
-    documents = (
+    head: PlanHead = cast("PlanHead", state.get_plan(tenant, plan))
+    documents: Iterator[HostDocument] = (
         cast("HostDocument", state.get_host_document(tenant, plan, host, entry["digest"]))
         for host, entry in head["hosts"].items()
     )
-    return gather(cast("PlanHead", head), documents, staged_cves(state, tenant, plan))
+    return gather(head, documents, staged_cves(state, tenant, plan))
 
 
 def staged_cves(state: State, tenant: str, plan: str) -> dict[str, list[str]]:

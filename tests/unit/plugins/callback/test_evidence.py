@@ -7,9 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,8 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 
-REPOSITORY = Path(__file__).parents[4]
 HOSTS = ["web1", "web2", "web3"]
 
 # Returns its arguments as its result, so that a test can say what any module would have said.
@@ -67,7 +64,6 @@ class Scene:
         (folder / "action_plugins" / "answer.py").write_text(ANSWER)
         (folder / "inventory.ini").write_text("[all:vars]\nansible_connection=local\n[fleet]\n" + "\n".join(HOSTS))
         (folder / "vault").write_text(VAULT_PASSWORD)
-        (folder / "ansible.cfg").write_text("[defaults]\n")
 
     def variables(self, variables: dict[str, Any]) -> None:
         """Write variables of all hosts."""
@@ -77,7 +73,7 @@ class Scene:
     def vaulted(self, value: str) -> str:
         """``value`` encrypted, as it stands in a file of variables."""
         command = ["vault", "encrypt_string", "--vault-password-file", "vault", "--name", "motd", value]
-        return self._ansible(*command).stdout
+        return run_ansible(self.folder, *command).stdout
 
     def run(
         self, *tasks: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None
@@ -102,23 +98,10 @@ class Scene:
         }
         play = {"name": "Test", "hosts": "fleet", "gather_facts": False, "tasks": [opening, *tasks]}
         (self.folder / "play.json").write_text(json.dumps([play]))
-        done = self._ansible("playbook", "-i", "inventory.ini", "play.json", *arguments, environment=environment)
-        return Run(done.returncode, done.stdout + done.stderr, self.state, self.root, self.plan)
-
-    def _ansible(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        complete = {
-            **os.environ,
-            **(environment or {}),
-            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections"),
-            "ANSIBLE_CALLBACKS_ENABLED": "bankops.fleet.evidence",
-            "ANSIBLE_HOME": str(self.folder / "home"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        }
-        command = [sys.executable, "-m", "ansible", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=complete, capture_output=True, text=True, check=False, timeout=120
+        done = run_ansible(
+            self.folder, "playbook", "-i", "inventory.ini", "play.json", *arguments, environment=environment
         )
+        return Run(done.returncode, done.stdout + done.stderr, self.state, self.root, self.plan)
 
 
 def answer(result: dict[str, Any], phase: str | None = None, **keywords: Any) -> dict[str, Any]:

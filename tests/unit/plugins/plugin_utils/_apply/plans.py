@@ -18,7 +18,9 @@ NOW = datetime.now(timezone.utc)
 WAVES = {"canary": ["web1"], "broad": ["web2", "web3"]}
 
 
-def make_book(root: Path, *, expires: datetime = NOW + timedelta(hours=1), max_failed: int = 0, **decisions: str) -> Book:
+def make_book(
+    root: Path, *, expires: datetime = NOW + timedelta(hours=1), max_failed: int = 0, **decisions: str
+) -> Book:
     """Plan web1 (canary), web2 and web3 (broad, one at a time) of tenant alpha; ``decisions`` are other than patch."""
     state = FolderState(root)
     with state.write_plan("alpha") as writer:

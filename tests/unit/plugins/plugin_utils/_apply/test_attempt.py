@@ -30,7 +30,9 @@ from .plans import NOW, finish, listen, make_book, runner
 ALL = {"web1", "web2", "web3"}
 
 
-def open_(book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: object) -> Attempt:
+def open_(
+    book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: object
+) -> Attempt:
     return open_attempt(
         book,
         purpose=purpose,

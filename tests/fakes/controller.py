@@ -1,0 +1,36 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real runs of Ansible's commands in a test's own folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run_ansible(
+    folder: Path, command: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``ansible-<command>`` in ``folder`` with this collection and its callback, and no other configuration."""
+    configuration = folder / "ansible.cfg"
+    configuration.write_text("[defaults]\n")
+    complete = {
+        **os.environ,
+        **(environment or {}),
+        "ANSIBLE_CONFIG": str(configuration),
+        "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections"),
+        "ANSIBLE_CALLBACKS_ENABLED": "bankops.fleet.evidence",
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+    argv = [sys.executable, "-m", "ansible", command, *arguments]
+    return subprocess.run(argv, cwd=folder, env=complete, capture_output=True, text=True, check=False, timeout=120)

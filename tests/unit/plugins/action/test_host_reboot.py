@@ -1,0 +1,122 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""host_reboot, on a host in memory: no reboot without the guards and an intent, and none believed without proof."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.bankops.fleet.plugins.action import host_reboot
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
+
+
+class Host:
+    """A host whose boot id is the kernel's of its outer machine, as in a container: only process 1 starts anew."""
+
+    def __init__(self, *, away_for: int = 2, comes_back: bool = True, refuses: str = "") -> None:
+        self.start = 100
+        self.away_for = away_for
+        self.comes_back = comes_back
+        self.refuses = refuses
+        self.log: list[str] = []
+        self._away = 0
+
+    def execute(self, command: str) -> dict[str, Any]:
+        if self._away:
+            self._away -= 1 if self.comes_back else 0
+            raise AnsibleConnectionFailure("no route to host")
+        if command == host_reboot.PROOF:
+            return {"rc": 0, "stdout": f"d0c5 {self.start}\n", "stderr": ""}
+        assert command == host_reboot.REBOOT
+        if self.refuses:
+            return {"rc": 1, "stdout": "", "stderr": self.refuses}
+        self.log.append("reboot")
+        self.start += 50
+        self._away = self.away_for
+        # The connection drops before the answer, as it does on real hosts.
+        raise AnsibleConnectionFailure("closed by remote host")
+
+
+class Permit:
+    """What the guards allow; ``refusal`` is what they hold against it."""
+
+    def __init__(self, log: list[str], refusal: FleetError | None) -> None:
+        self.document = {"policy": {"reboot_timeout": 5}}
+        self._log = log
+        self._refusal = refusal
+
+    def require(self, phase: Phase) -> None:
+        if self._refusal:
+            raise self._refusal
+        self._log.append(f"requires {phase.value}")
+
+    def note_intent(self, phase: Phase, data: dict[str, Any]) -> None:
+        self._log.append(f"intent to {phase.value} from {data['boot']}")
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    host: Host,
+    *,
+    check_mode: bool = False,
+    refusal: FleetError | None = None,
+    timeout: float | None = None,
+) -> dict[str, Any]:
+    """The action's result on ``host``, for which no time passes while it waits."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(host_reboot, "time", mock.Mock(monotonic=lambda: now[0], sleep=sleep))
+    task = mock.Mock(check_mode=check_mode)
+    action = host_reboot.ActionModule(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
+    monkeypatch.setattr(action, "_low_level_execute_command", host.execute)
+    monkeypatch.setattr(action, "permit", lambda _plan, _variables: Permit(host.log, refusal))
+    return action.act({"plan": "0" * 64, "timeout": timeout}, {})
+
+
+def test_the_intent_comes_before_the_reboot_and_the_proof_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host()
+    result = run(monkeypatch, host)
+    assert host.log == ["requires preflight", "intent to reboot from d0c5 100", "reboot"]
+    assert (result["changed"], result["before"], result["after"]) == (True, "d0c5 100", "d0c5 150")
+    assert result["fleet_evidence"]["after"] == "d0c5 150"
+
+
+def test_check_mode_reboots_nothing_and_says_that_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host()
+    assert run(monkeypatch, host, check_mode=True)["changed"] is True
+    assert host.log == ["requires preflight"]
+
+
+def test_a_guard_that_refuses_keeps_the_host_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host()
+    with pytest.raises(FleetError, match="no preflight"):
+        run(monkeypatch, host, refusal=FleetError("no preflight", kind="step_missing"))
+    assert host.log == []
+
+
+@pytest.mark.parametrize("host", [Host(comes_back=False), Host(away_for=50)], ids=["gone", "too slow"])
+def test_a_host_that_does_not_come_back_in_time_has_failed(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
+    with pytest.raises(FleetError) as caught:
+        run(monkeypatch, host)
+    assert caught.value.kind == "reboot_timeout"
+    assert "within 5 s" in caught.value.message
+
+
+def test_the_time_limit_of_the_task_is_stronger_than_the_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, Host(away_for=50), timeout=200)["after"] == "d0c5 150"
+
+
+def test_a_refused_reboot_is_told_with_the_hosts_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FleetError, match="inhibited by backup") as caught:
+        run(monkeypatch, Host(refuses="inhibited by backup"))
+    assert caught.value.kind == "reboot_refused"

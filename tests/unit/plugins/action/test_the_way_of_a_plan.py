@@ -1,0 +1,224 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules that act on the controller alone, in real runs of ansible-playbook: from policy to report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
+
+CYCLE = "2026-11"
+# What the hosts' steps would have returned, and which way each takes from there.
+STEPS: dict[str, dict[str, Any]] = {
+    "web1": {"drain": {"changed": True}, "apply": {"changed": True}, "verify": {"settled": True}},
+    "web2": {"drain": {"changed": True}, "apply": {"changed": True, "failed": True, "msg": "dpkg broke"}},
+    "web3": {},
+}
+
+
+def scan(host: str) -> dict[str, Any]:
+    """What updates_info returns for a healthy host on which openssl is pending."""
+    change = {"name": "openssl", "arch": "amd64", "installed": "3.0.11-1", "candidate": "3.0.17-1"}
+    free = {"size": 20_000_000_000, "free": 10_000_000_000}
+    update = {
+        "source": "openssl",
+        "origin": "Debian:bookworm-security",
+        "is_security": True,
+        "severity": "unknown",
+        "advisories": [],
+        "cves": "unknown",
+        "is_kernel": False,
+        "selected": True,
+        "reason": None,
+    }
+    packages = {
+        "manager": "apt",
+        "pending": [{**change, **update}],
+        "transaction": [{**change, "action": "upgrade"}],
+        "held": [],
+        "locks": [],
+        "interrupted": {"interrupted": False, "details": []},
+        "other_actors": [],
+        "refreshed": True,
+        "refresh_error": None,
+        "download_bytes": 1_000_000,
+        "disk_bytes": 2_000_000,
+    }
+    state = {
+        "machine_id": f"machine-of-{host}",
+        "disk": {"/": free, "/boot": free, "/var": free},
+        "mounts": ["/"],
+        "reboot": {"required": False, "reasons": []},
+    }
+    return {"state": state, "packages": packages, "checks": []}
+
+
+def task(module: str, *, once: bool = True, **more: Any) -> dict[str, Any]:
+    """A task as the playbooks write it: decided once, on the controller."""
+    keywords = {"run_once": True, "delegate_to": "localhost"} if once else {}
+    name = f"Test {module.rpartition('.')[2]}"
+    return {"name": name, module: more.pop("arguments", {"cycle": CYCLE}), **keywords, **more}
+
+
+def play(hosts: str, *tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": f"Play {hosts}", "hosts": hosts, "gather_facts": False, "tasks": list(tasks), **more}
+
+
+OPEN = task("bankops.fleet.patch_attempt", arguments={"state": "open", "cycle": CYCLE}, delegate_facts=True)
+CLOSE = task("bankops.fleet.patch_attempt", arguments={"state": "closed", "cycle": CYCLE})
+REPORT = task(
+    "bankops.fleet.patch_report",
+    arguments={"cycle": CYCLE, "judge": True, "user_requests": {"requests": 9, "failed": 0}},
+)
+PLAN = play("fleet", task("bankops.fleet.patch_policy"), task("bankops.fleet.patch_plan"))
+BATCH = play(
+    "{{ hostvars['localhost'].fleet_rollout.hosts }}",
+    task("bankops.fleet.patch_batch", arguments={"plan": "{{ plan }}"}, register="batch"),
+    {
+        "name": "Let each host go on as its steps allow",
+        "ansible.builtin.assert": {
+            "that": [
+                "batch.proceed",
+                "(steps is bankops.fleet.to_return) == (inventory_hostname == 'web1')",
+                "(steps is bankops.fleet.to_roll_back) == (inventory_hostname in ['web1', 'web2'])",
+            ]
+        },
+    },
+    task(
+        "bankops.fleet.patch_outcome",
+        once=False,
+        arguments={"plan": "{{ plan }}", "steps": "{{ steps }}"},
+        when="steps | length > 0",
+        vars={"fleet_phase": "outcome"},
+    ),
+    serial="{{ hostvars['localhost'].fleet_rollout.serial }}",
+    vars={"plan": "{{ hostvars['localhost'].fleet_rollout.plans.alpha }}"},
+)
+
+
+class Controller:
+    """A folder with an inventory of one tenant and the state of its plans."""
+
+    def __init__(self, folder: Path, **variables: Any) -> None:
+        self.folder = folder
+        self.state = FolderState(folder / "state")
+        common = {
+            "fleet_tenant": "alpha",
+            "fleet_cluster": "none",
+            "fleet_wave": "broad",
+            "fleet_state_dir": str(folder / "state"),
+            "patch_waves": [{"name": "broad", "batches": [3], "soak_minutes": 0}],
+            "patch_max_failed": 3,
+            # Any task that would reach for a host fails.
+            "ansible_connection": "ssh",
+            "ansible_host": "192.0.2.1",
+        }
+        hosts = {host: {"fleet_scan": scan(host), "steps": steps} for host, steps in STEPS.items()}
+        inventory = {"fleet": {"hosts": hosts, "vars": {**common, **variables}}}
+        (folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
+
+    def run(self, *plays: dict[str, Any], arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        (self.folder / "plays.json").write_text(json.dumps(plays))
+        return run_ansible(self.folder, "playbook", "-i", "inventory.json", "plays.json", *arguments)
+
+    @property
+    def plan(self) -> str:
+        (entry,) = self.state.get_cycle(CYCLE)["plans"]
+        return str(entry["plan"])
+
+    def entries(self) -> list[dict[str, Any]]:
+        return list(read_entries(self.state.entries("alpha", self.plan)))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Controller, subprocess.CompletedProcess[str]]:
+    controller = Controller(tmp_path_factory.mktemp("controller"))
+    return controller, controller.run(PLAN, play("fleet", OPEN), BATCH, play("fleet", CLOSE, REPORT))
+
+
+Done = tuple[Controller, "subprocess.CompletedProcess[str]"]
+
+
+def test_the_plan_names_every_host_and_its_change(done: Done) -> None:
+    controller, _run = done
+    head = controller.state.get_plan("alpha", controller.plan)
+    assert head["waves"] == [{"name": "broad", "soak_minutes": 0, "batches": [["web1", "web2", "web3"]]}]
+    (change,) = controller.state.get_host("alpha", controller.plan, "web2")["transaction"]
+    assert (change["name"], change["candidate"]) == ("openssl", "3.0.17-1")
+
+
+def test_every_host_of_the_plan_has_one_outcome_in_a_ledger_that_verifies(done: Done) -> None:
+    controller, run = done
+    outcomes = {entry["host"]: entry["outcome"] for entry in controller.entries() if entry["phase"] == "outcome"}
+    assert outcomes == {"web1": "verified", "web2": "failed", "web3": "not_attempted"}, run.stdout
+    assert verify(controller.state.entries("alpha", controller.plan)).ok
+
+
+def test_the_ledger_begins_with_the_plan_and_ends_with_the_close_of_the_attempt(done: Done) -> None:
+    phases = [entry["phase"] for entry in done[0].entries()]
+    assert phases[0] == "plan"
+    assert phases[-1] == "close"
+    assert "open" in phases
+
+
+def test_the_report_is_made_and_judges_the_run(done: Done) -> None:
+    controller, run = done
+    folder = controller.folder / "state/tenants/alpha/plans" / controller.plan
+    assert "web2" in (folder / "report.html").read_text()
+    assert "openssl" in (folder / "summary.md").read_text()
+    assert run.returncode == 2
+    assert "alpha: web2: failed" in run.stdout
+    assert "dpkg broke" in run.stdout
+
+
+def test_a_plan_on_which_changes_have_begun_is_not_replaced(done: Done) -> None:
+    controller, _run = done
+    before = controller.plan
+    again = controller.run(PLAN)
+    assert again.returncode != 0
+    assert "it is being applied" in again.stdout
+    assert controller.plan == before
+
+
+def test_a_finished_host_is_not_taken_again(done: Done) -> None:
+    controller, _run = done
+    shown = {"name": "Show", "ansible.builtin.debug": {"msg": "{{ hostvars['localhost'].fleet_rollout.hosts }}"}}
+    again = controller.run(play("fleet", OPEN, {**shown, "run_once": True}, CLOSE))
+    assert again.returncode == 0, again.stdout
+    assert '"web3"' in again.stdout
+    assert '"web1"' not in again.stdout
+
+
+def test_a_wrong_policy_is_refused_before_anything_is_planned(tmp_path: Path) -> None:
+    controller = Controller(tmp_path, patch_minimum_age_day=3)
+    run = controller.run(PLAN)
+    assert run.returncode != 0
+    assert "patch_minimum_age_day" in run.stdout
+    assert not (tmp_path / "state").exists()
+
+
+def test_check_mode_plans_and_records_nothing(tmp_path: Path) -> None:
+    controller = Controller(tmp_path)
+    run = controller.run(PLAN, arguments=("--check",))
+    assert run.returncode == 0, run.stdout
+    assert not (tmp_path / "state/tenants").exists()
+
+
+def test_a_batch_does_not_start_when_a_stop_is_requested(tmp_path: Path) -> None:
+    controller = Controller(tmp_path)
+    assert controller.run(PLAN).returncode == 0
+    controller.state.request_stop("alpha", "a person wants to look first")
+    run = controller.run(play("fleet", OPEN), BATCH)
+    assert run.returncode != 0
+    assert "batch.proceed" in run.stdout
+    assert not [entry for entry in controller.entries() if entry["phase"] == "outcome"]
