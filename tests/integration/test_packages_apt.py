@@ -192,3 +192,15 @@ def test_a_host_that_changed_since_the_plan_is_refused(host: PackageHost) -> Non
         assert any("fleet-hello" in difference for difference in failure["data"]["differences"])
     finally:
         host.shell("apt-get install -qy --allow-downgrades fleet-tools=1.0 fleet-hello=1.0")
+
+
+def test_a_hold_that_came_after_the_plan_is_obeyed(host: PackageHost) -> None:
+    plan = host.plan("held", "fleet-hello")
+    plan.stage()
+    host.shell("apt-mark hold fleet-hello")
+    try:
+        failure = plan.apply()["fleet_failure"]
+        assert failure["kind"] == "transaction_mismatch"
+        assert "Held packages" in failure["data"]["output"]
+    finally:
+        host.shell("apt-mark unhold fleet-hello")
