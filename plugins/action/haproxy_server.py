@@ -15,13 +15,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 
 
 class ActionModule(FleetAction):
-    # Without a plan the module is a tool of its own, and checks its other arguments itself.
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        self.ARGUMENTS = {key: {"type": "raw"} for key in self._task.args}
-        return super().run(tmp, task_vars)
+    # Without a plan the module is a tool of its own; with and without, it checks the other arguments itself.
+    ARGUMENTS: t.ClassVar[dict[str, t.Any] | None] = None
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        arguments = dict(self._task.args)
         plan = arguments.pop("plan", None)
         if plan is not None:
             permit = self.permit(str(plan), variables)
@@ -38,4 +35,8 @@ class ActionModule(FleetAction):
 
     def unreachable(self, problem: AnsibleConnectionFailure) -> dict[str, t.Any]:
         # It is the load balancer that cannot be reached, and not the host this task is for.
-        return {**super().unreachable(problem), "fleet_unreachable": False, "msg": f"The load balancer cannot be reached: {problem}"}
+        return {
+            **super().unreachable(problem),
+            "fleet_unreachable": False,
+            "msg": f"The load balancer cannot be reached: {problem}",
+        }

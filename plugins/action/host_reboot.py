@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reboots a host under a plan, and proves it: by the boot id, or by the start of process 1 where the kernel is shared."""
+"""Reboots a host under a plan, and proves it by the boot id, or by the start of process 1 on a shared kernel."""
 
 from __future__ import annotations
 

@@ -96,12 +96,11 @@ class ActionModule(FleetAction):
                 files += [file for file in hooks.get(point, []) if file not in files]
         return points
 
-    def _close(self, chosen: list[tuple[str, str]], not_attempted: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _close(
+        self, chosen: list[tuple[str, str]], not_attempted: str, variables: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
         attempts = open_attempts_of(self.state(variables), chosen, controller_process())
-        closed = {
-            book.tenant: close_attempt(book, attempt, now_missing=not_attempted)
-            for book, attempt in attempts
-        }
+        closed = {book.tenant: close_attempt(book, attempt, now_missing=not_attempted) for book, attempt in attempts}
         return {
             "changed": not self._task.check_mode,
             "tenants": closed,

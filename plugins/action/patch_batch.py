@@ -47,7 +47,7 @@ class ActionModule(FleetAction):
         return {**result, "proceed": not waiting, "msg": waiting}
 
     def _soak(self, turn: Turn, patience_minutes: float) -> str:
-        """Wait until the wave before has soaked; the reason why not, when that would take longer than patience allows."""
+        """Wait until the wave before has soaked; the reason why not, when that would take longer than patience."""
         if turn.soaked_at is None:
             return ""
         remaining = (turn.soaked_at - datetime.now(timezone.utc)).total_seconds()

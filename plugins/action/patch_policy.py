@@ -18,7 +18,9 @@ class ActionModule(FleetAction):
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         if not arguments["cycle"]:
             raise FleetError(
-                "patch_cycle is not set.", kind="no_cycle", remedy="Name the cycle to plan, e.g. -e patch_cycle=2026-11."
+                "patch_cycle is not set.",
+                kind="no_cycle",
+                remedy="Name the cycle to plan, e.g. -e patch_cycle=2026-11.",
             )
         policies = self.policies(arguments["cycle"], variables)
         tenants = sorted({policy.tenant for policy in policies.values()})

@@ -28,9 +28,7 @@ class ActionModule(FleetAction):
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         state = self.state(variables)
-        chosen = choose_plans(
-            state, cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"]
-        )
+        chosen = choose_plans(state, cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"])
         if self._task.check_mode:
             return {"changed": True, "reports": {}, "msg": "The reports would be made."}
         if arguments["stage"] == "plan":

@@ -64,7 +64,7 @@ class ActionModule(FleetAction):
             return scan
         found = evaluate(document, scan, datetime.now(timezone.utc))
         if permit.resumed and found.verdict is PreflightVerdict.NOTHING_TO_DO:
-            # It may be drained and was never verified, so it goes the whole way; updates itself finds nothing to repeat.
+            # It may be drained and was never verified, so it goes the whole way; updates repeats nothing.
             note = "an earlier attempt ended in the middle of its change"
             found = replace(found, verdict=PreflightVerdict.PROCEED, notes=[*found.notes, note])
         verdict = found.as_data()

@@ -31,17 +31,20 @@ display = Display()
 
 
 class FleetAction(ActionBase):
-    """A controller half: subclasses declare ``ARGUMENTS`` and write ``act``, which returns the result or raises FleetError.
+    """A controller half: subclasses declare ``ARGUMENTS`` and write ``act``.
 
     A host that cannot be reached makes the task *failed* (with ``fleet_unreachable``), because Ansible runs neither
     rescue nor always for a host it holds to be unreachable, and a drained host would be forgotten.
     """
 
-    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {}
+    ARGUMENTS: t.ClassVar[dict[str, t.Any] | None] = {}
+    """The argument specification; None leaves the arguments to the module on the target."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validated, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
+        arguments = dict(self._task.args)
+        if self.ARGUMENTS is not None:
+            _validated, arguments = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
         try:
             result.update(self.act(arguments, task_vars or {}))
         except FleetError as problem:
@@ -77,7 +80,7 @@ class FleetAction(ActionBase):
         return Path(str(self.variable(variables, "fleet_state_dir", DEFAULT_STATE_DIR))).expanduser()
 
     def policies(self, cycle: str, variables: Mapping[str, t.Any]) -> dict[str, Policy]:
-        """The policies of all hosts of the play, by host. Raises FleetError that names everything wrong with any of them."""
+        """The policies of all hosts of the play, by host. Raises FleetError that names everything wrong with them."""
         return self.policies_of(self.variable(variables, "ansible_play_hosts_all"), cycle, variables)
 
     def policies_of(self, hosts: list[str], cycle: str, variables: Mapping[str, t.Any]) -> dict[str, Policy]:
@@ -122,7 +125,7 @@ class FleetAction(ActionBase):
     def on_target_persistently(
         self, module: str, arguments: dict[str, t.Any], variables: dict[str, t.Any], patience: float
     ) -> dict[str, t.Any]:
-        """Like ``on_target`` for a module that re-attaches: a lost connection is made again for ``patience`` seconds."""
+        """Like ``on_target`` for a module that re-attaches: a lost connection is made anew for ``patience`` seconds."""
         deadline = time.monotonic() + patience
         while True:
             try:

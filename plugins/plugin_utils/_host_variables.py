@@ -21,7 +21,7 @@ try:
     # ansible-core 2.19 and later tag values with their origin; there is no public name for the tag yet.
     from ansible._internal._datatag._tags import Origin
 except ImportError:
-    Origin = None
+    Origin = None  # type: ignore[assignment,misc]
 
 PREFIXES = ("patch_", "fleet_")
 _SPECIFICATION = Path(__file__).parents[2] / "roles" / "patch" / "meta" / "argument_specs.yml"
@@ -49,7 +49,7 @@ def variables_of(hostvars: t.Any, hosts: Iterable[str], source: str) -> Iterator
 
 
 def where_set(raw: Mapping[str, t.Any], otherwise: str, name: str) -> str:
-    """``file:line`` of the value of ``name``, or ``otherwise`` where Ansible does not know it (truth values carry no origin)."""
+    """``file:line`` of the value of ``name``, or ``otherwise``: truth values carry no origin."""
     value = raw.get(name)
     if Origin is not None:
         origin = Origin.get_tag(value)

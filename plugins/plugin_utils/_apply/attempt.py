@@ -56,7 +56,9 @@ class Book:
     plan: str
     head: dict[str, Any]
 
-    def write(self, attempt: int, host: str | None, phase: Phase, outcome: EntryOutcome | HostOutcome, data: Any) -> None:
+    def write(
+        self, attempt: int, host: str | None, phase: Phase, outcome: EntryOutcome | HostOutcome, data: Any
+    ) -> None:
         """Append one entry to the plan's ledger."""
         record(
             self.state,
@@ -100,7 +102,7 @@ def choose_plans(
 
 
 def open_book(state: State, tenant: str, plan: str) -> Book:
-    """The plan and its ledger, both verified. Raises FleetError of kind ``ledger_damaged`` and those of ``get_plan``."""
+    """The plan and its ledger, both verified. Raises FleetError: ``ledger_damaged`` and those of ``get_plan``."""
     head = state.get_plan(tenant, plan)
     checked = verify(state.entries(tenant, plan))
     if not checked.ok:
@@ -116,7 +118,10 @@ def open_book(state: State, tenant: str, plan: str) -> Book:
 def open_attempt(
     book: Book, *, purpose: str, runner: Runner, inventory: set[str], limit: set[str] | None, now: datetime
 ) -> Attempt:
-    """Open an attempt and record what the plan has decided already. Raises FleetError: ``attempt_running``, ``plan_expired``."""
+    """Open an attempt and record what the plan has decided already.
+
+    Raises FleetError: ``attempt_running``, ``plan_expired``.
+    """
     if datetime.fromisoformat(book.head["expires"]) <= now:
         raise FleetError(
             f"Plan {book.plan[:16]} of tenant {book.tenant} expired at {book.head['expires']}.",
@@ -126,9 +131,7 @@ def open_attempt(
     progress = book.progress()
     if progress.current:
         _close_dead(book, progress.current, runner)
-    finished = {
-        host: str(done.outcome.value) for host, done in progress.outcomes.items() if done.outcome in FINISHED
-    }
+    finished = {host: str(done.outcome.value) for host, done in progress.outcomes.items() if done.outcome in FINISHED}
     way = rollout([(book.plan, book.head)], finished={book.plan: finished}, inventory=inventory, limit=limit)
     number = progress.attempts[-1].number + 1 if progress.attempts else 1
     opening = {
@@ -165,7 +168,9 @@ def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str
     counts = count({host: done["outcome"] for host, done in hosts.items()}, book.head["hosts"]) if applied else {}
     good = {HostOutcome.VERIFIED, HostOutcome.UNCHANGED}
     in_order = not applied or all(done.outcome in good for done in outcomes.values())
-    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts})
+    book.write(
+        attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts}
+    )
     return {"counts": counts, "hosts": hosts, "in_order": in_order}
 
 
@@ -209,7 +214,9 @@ def _close_dead(book: Book, attempt: Attempt, runner: Runner) -> None:
             kind="attempt_running",
             remedy="Wait until it has ended. If that machine is gone, close the attempt there or by patch_attempt.",
         )
-    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, {"reason": "its process ended without closing it"})
+    book.write(
+        attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, {"reason": "its process ended without closing it"}
+    )
 
 
 def _alive(process: int) -> bool:

@@ -57,7 +57,9 @@ def _require_waves_before(head: dict[str, Any], progress: Progress, index: int) 
     soaked_at = None
     for wave in head["waves"][:index]:
         hosts = [host for batch in wave["batches"] for host in batch]
-        open_hosts = [host for host in hosts if host not in progress.outcomes or progress.outcomes[host].outcome not in FINISHED]
+        open_hosts = [
+            host for host in hosts if host not in progress.outcomes or progress.outcomes[host].outcome not in FINISHED
+        ]
         if open_hosts:
             raise FleetError(
                 f"Wave {wave['name']} is not complete: {', '.join(sorted(open_hosts)[:10])}.",
@@ -72,7 +74,12 @@ def _require_waves_before(head: dict[str, Any], progress: Progress, index: int) 
 
 def _all_untouched(progress: Progress, batches: list[list[str]], hosts: list[str]) -> bool:
     """Nobody else of the wave was attempted yet, so this batch is its first."""
-    others = [progress.outcomes[host] for batch in batches for host in batch if host in progress.outcomes and host not in hosts]
+    others = [
+        progress.outcomes[host]
+        for batch in batches
+        for host in batch
+        if host in progress.outcomes and host not in hosts
+    ]
     return all(done.outcome is HostOutcome.NOT_ATTEMPTED for done in others)
 
 

@@ -65,13 +65,11 @@ class Permit:
         )
 
 
-def permit(
-    state: State, *, plan: str, tenant: str, host: str, process: int, purpose: str, now: datetime
-) -> Permit:
+def permit(state: State, *, plan: str, tenant: str, host: str, process: int, purpose: str, now: datetime) -> Permit:
     """Check everything that must hold before ``host`` is changed under ``plan``.
 
-    ``process`` is the pid of the running ansible-playbook. A stop file or a spent budget holds back a host that was not begun; one already in work
-    is always finished.
+    ``process`` is the pid of the running ansible-playbook. A stop file or a spent budget holds back a host that was
+    not begun; one already in work is always finished.
 
     Raises FleetError with the kind of what does not hold.
     """
@@ -88,7 +86,9 @@ def permit(
         )
     if head["hosts"].get(host, {}).get("decision") != "patch":
         raise FleetError(
-            f"Plan {plan[:16]} does not change {host}.", kind="host_not_planned", remedy="Make a new plan that names it."
+            f"Plan {plan[:16]} does not change {host}.",
+            kind="host_not_planned",
+            remedy="Make a new plan that names it.",
         )
     progress = read_progress(state.entries(tenant, plan))
     attempt = _attempt_of(progress.current, plan, host, process, purpose)
@@ -116,7 +116,7 @@ def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress) -> 
 
 
 def _refuse_short_cluster(head: dict[str, Any], progress: Progress, host: str) -> None:
-    """Raise FleetError (``cluster_short``) when taking this host would leave its cluster with too many out of service."""
+    """Raise FleetError (``cluster_short``) when taking this host would leave its cluster with too few in service."""
     cluster = head["hosts"][host]["cluster"]
     if not cluster:
         return

@@ -77,7 +77,7 @@ class Progress:
         return next((attempt for attempt in reversed(self.attempts) if not attempt.closed), None)
 
     def in_the_middle(self, host: str) -> bool:
-        """Whether the last attempt that began the host never came to its outcome: it may be drained and half changed."""
+        """Whether the last attempt that began the host never judged it: it may be drained and half changed."""
         begun = next((attempt for attempt in reversed(self.attempts) if host in attempt.started), None)
         return begun is not None and begun.purpose == "apply" and host not in begun.judged
 
