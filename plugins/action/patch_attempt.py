@@ -70,7 +70,7 @@ class ActionModule(FleetAction):
             },
         }
         return {
-            "changed": not self._task.check_mode,
+            "changed": False,
             "ansible_facts": {"fleet_rollout": rollout},
             "msg": f"{len(rollout['hosts']) if batches else 0} hosts in {len(batches)} batches.",
             "fleet_attempts": [
@@ -102,7 +102,7 @@ class ActionModule(FleetAction):
         attempts = open_attempts_of(self.state(variables), chosen, controller_process())
         closed = {book.tenant: close_attempt(book, attempt, now_missing=not_attempted) for book, attempt in attempts}
         return {
-            "changed": not self._task.check_mode,
+            "changed": False,
             "tenants": closed,
             "in_order": all(tenant["in_order"] for tenant in closed.values()),
         }

@@ -45,7 +45,7 @@ class ActionModule(FleetAction):
         for tenant in wanted:
             refuse_begun(state, tenant, cycle)
         if self._task.check_mode:
-            return {"changed": True, "plans": [], "msg": f"A plan would be made for {', '.join(wanted)}."}
+            return {"changed": False, "plans": [], "msg": f"A plan would be made for {', '.join(wanted)}."}
         return self._freeze(state, cycle, wanted, policies, variables)
 
     def _freeze(
@@ -69,7 +69,7 @@ class ActionModule(FleetAction):
             plans.append({"tenant": tenant, "plan": frozen.plan, "summary": str(path)})
             self.show([*lines, f"details: {path}", ""])
         state.put_cycle(cycle, [{"tenant": plan["tenant"], "plan": plan["plan"]} for plan in plans])
-        return {"changed": True, "plans": plans}
+        return {"changed": False, "plans": plans}
 
     def _scanned(self, tenant: str, policies: dict[str, Policy], variables: dict[str, t.Any]) -> Iterator[ScannedHost]:
         hostvars = variables["hostvars"]

@@ -30,7 +30,7 @@ class ActionModule(FleetAction):
         state = self.state(variables)
         chosen = choose_plans(state, cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"])
         if self._task.check_mode:
-            return {"changed": True, "reports": {}, "msg": "The reports would be made."}
+            return {"changed": False, "reports": {}, "msg": "The reports would be made."}
         if arguments["stage"] == "plan":
             return self._summaries(state, chosen)
         return self._results(state, chosen, arguments)
@@ -39,7 +39,7 @@ class ActionModule(FleetAction):
         made = {tenant: summarise(state, tenant, plan) for tenant, plan in chosen}
         for lines, path in made.values():
             self.show([*lines, f"details: {path}", ""])
-        return {"changed": True, "reports": {tenant: str(path) for tenant, (_lines, path) in made.items()}}
+        return {"changed": False, "reports": {tenant: str(path) for tenant, (_lines, path) in made.items()}}
 
     def _results(self, state: State, chosen: list[tuple[str, str]], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         reports, troubles = {}, []
@@ -49,7 +49,7 @@ class ActionModule(FleetAction):
             reports[tenant] = str(path)
             self.show([*console.render(report).splitlines(), f"report: {path}", ""])
             troubles += [f"{tenant}: {trouble}" for trouble in report.troubles]
-        result: dict[str, t.Any] = {"changed": True, "reports": reports}
+        result: dict[str, t.Any] = {"changed": False, "reports": reports}
         if arguments["judge"] and troubles:
             result.update(failed=True, msg="\n".join(troubles))
         return result

@@ -50,7 +50,7 @@ options:
     elements: str
     default: []
 notes:
-  - Runs on the controller alone. No connection to a host is made.
+  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
   - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
 """
 
