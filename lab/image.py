@@ -33,8 +33,10 @@ BASE_PACKAGES = (
 QUIET_UNITS = "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
 # These would speak to the outer machine's devices and kernel.
 MASKED_UNITS = (
-    "console-getty.service getty@tty1.service kmod-static-nodes.service sys-kernel-config.mount "
-    "sys-kernel-debug.mount sys-kernel-tracing.mount systemd-journald-audit.socket"
+    "console-getty.service getty@tty1.service kmod-static-nodes.service modprobe@.service "
+    "proc-sys-fs-binfmt_misc.automount sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount "
+    "sys-kernel-tracing.mount systemd-binfmt.service systemd-journald-audit.socket systemd-modules-load.service "
+    "systemd-pstore.service"
 )
 BASE_HOOK = f"""chroot "$1" systemctl disable {QUIET_UNITS}
 chroot "$1" systemctl mask {MASKED_UNITS}
