@@ -20,7 +20,7 @@ class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "stage": {"type": "str", "choices": ["plan", "result"], "default": "result"},
         "judge": {"type": "bool", "default": False},
-        "user_requests": {"type": "dict"},
+        "user_requests": {"type": "dict", "default": {}},
         "cycle": {"type": "str"},
         "plans": {"type": "list", "elements": "dict", "default": []},
         "tenants": {"type": "list", "elements": "str", "default": []},
@@ -44,7 +44,7 @@ class ActionModule(FleetAction):
     def _results(self, state: State, chosen: list[tuple[str, str]], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
         reports, troubles = {}, []
         for tenant, plan in chosen:
-            report = collect(state, tenant, plan, user_requests=arguments["user_requests"])
+            report = collect(state, tenant, plan, user_requests=arguments["user_requests"].get(tenant))
             path = state.put_report(tenant, plan, "report.html", html.render(report).encode())
             reports[tenant] = str(path)
             self.show([*console.render(report).splitlines(), f"report: {path}", ""])

@@ -18,6 +18,8 @@ description:
   - An attempt whose process died without closing it is closed first. One that is still running is refused.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.controller
+  - bankops.fleet.plans
 attributes:
   check_mode:
     support: full
@@ -40,22 +42,6 @@ options:
     description: The reason recorded for hosts of the attempt that were never begun.
     type: str
     default: the attempt ended before its turn came
-  cycle:
-    description: The cycle whose plans are meant, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one.
-    type: str
-  plans:
-    description: Plans to take instead of those of the cycle, each with its C(tenant) and its digest as C(plan).
-    type: list
-    elements: dict
-    default: []
-  tenants:
-    description: Take only the plans of these tenants. Empty means all.
-    type: list
-    elements: str
-    default: []
-notes:
-  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
-  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
 """
 
 EXAMPLES = r"""

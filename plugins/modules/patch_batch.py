@@ -18,6 +18,7 @@ description:
   - Waits for the soak of the wave before when it is shorter than C(patch_soak_wait_minutes).
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.controller
 attributes:
   check_mode:
     support: full
@@ -30,9 +31,6 @@ options:
     description: The digest of the plan.
     type: str
     required: true
-notes:
-  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
-  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
 """
 
 EXAMPLES = r"""

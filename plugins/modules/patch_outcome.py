@@ -17,6 +17,7 @@ description:
   - The evidence callback writes it to the ledger.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.controller
 attributes:
   check_mode:
     support: full
@@ -40,9 +41,6 @@ options:
   not_attempted:
     description: The reason why the host was not attempted at all.
     type: str
-notes:
-  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
-  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
 """
 
 EXAMPLES = r"""

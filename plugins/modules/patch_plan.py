@@ -18,6 +18,7 @@ description:
   - A plan on which changes have begun is never replaced.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.controller
 attributes:
   check_mode:
     support: full
@@ -35,9 +36,6 @@ options:
     type: list
     elements: str
     default: []
-notes:
-  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
-  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
 """
 
 EXAMPLES = r"""

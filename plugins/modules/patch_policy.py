@@ -18,6 +18,7 @@ description:
   - The same problem of many hosts is said once.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.controller
 attributes:
   check_mode:
     support: full
@@ -30,9 +31,6 @@ options:
     description:
       - The cycle that is planned, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one, whose overrides then apply.
     type: str
-notes:
-  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
-  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
 """
 
 EXAMPLES = r"""

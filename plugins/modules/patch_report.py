@@ -16,6 +16,8 @@ description:
   - Makes the summary of each plan, or the report of its result, from the plan and its ledger alone.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.controller
+  - bankops.fleet.plans
 attributes:
   check_mode:
     support: full
@@ -34,24 +36,9 @@ options:
     type: bool
     default: false
   user_requests:
-    description: Counts of users' requests during the cycle, C(requests) and C(failed), when something measured them.
+    description: By tenant, the counts of its users' requests during the cycle, C(requests) and C(failed), when something measured them.
     type: dict
-  cycle:
-    description: The cycle whose plans are meant, C(YYYY-MM), or C(YYYY-MM-eN) for an emergency one.
-    type: str
-  plans:
-    description: Plans to take instead of those of the cycle, each with its C(tenant) and its digest as C(plan).
-    type: list
-    elements: dict
-    default: []
-  tenants:
-    description: Take only the plans of these tenants. Empty means all.
-    type: list
-    elements: str
-    default: []
-notes:
-  - Runs on the controller alone. No connection to a host is made, and C(changed) is never true, because it speaks of hosts.
-  - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet).
+    default: {}
 """
 
 EXAMPLES = r"""

@@ -24,6 +24,7 @@ description:
     plan, checks that the plan may be applied, and records the intent; only O(plan) and O(state) are given.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.transaction
 attributes:
   check_mode:
     support: full
@@ -32,47 +33,11 @@ attributes:
   idempotent:
     support: full
 options:
-  plan:
-    description: The digest of the plan, 64 hexadecimal digits.
-    type: str
-    required: true
   state:
     description: Whether to carry out the transaction, or to bring back the versions from before.
     type: str
     choices: [applied, rolled_back]
     default: applied
-  transaction:
-    description:
-      - The host's transaction as RV(bankops.fleet.updates_info#module:packages) returns it.
-      - Filled in from the plan by the controller half.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the package.
-        type: str
-        required: true
-      arch:
-        description: Architecture of the package.
-        type: str
-        required: true
-      action:
-        description: What happens to the package.
-        type: str
-        required: true
-        choices: [install, upgrade, downgrade, remove]
-      installed:
-        description: The version from before; empty for an install.
-        type: str
-      candidate:
-        description: The version afterwards; empty for a removal.
-        type: str
-  package_manager:
-    description: The package manager of the host. Filled in from the plan by the controller half.
-    type: str
-    choices: [auto, apt, dnf]
-    default: auto
   restart:
     description:
       - Which units to restart afterwards; V(stale) means those that still run files that the change replaced.

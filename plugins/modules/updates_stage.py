@@ -24,6 +24,7 @@ description:
     only O(plan) is given.
 extends_documentation_fragment:
   - bankops.fleet.attributes
+  - bankops.fleet.transaction
 attributes:
   check_mode:
     support: full
@@ -32,42 +33,6 @@ attributes:
   idempotent:
     support: full
 options:
-  plan:
-    description: The digest of the plan, 64 hexadecimal digits.
-    type: str
-    required: true
-  transaction:
-    description:
-      - The host's transaction as RV(bankops.fleet.updates_info#module:packages) returns it.
-      - Filled in from the plan by the controller half.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the package.
-        type: str
-        required: true
-      arch:
-        description: Architecture of the package.
-        type: str
-        required: true
-      action:
-        description: What happens to the package.
-        type: str
-        required: true
-        choices: [install, upgrade, downgrade, remove]
-      installed:
-        description: The version from before; empty for an install.
-        type: str
-      candidate:
-        description: The version afterwards; empty for a removal.
-        type: str
-  package_manager:
-    description: The package manager of the host. Filled in from the plan by the controller half.
-    type: str
-    choices: [auto, apt, dnf]
-    default: auto
   keep:
     description: Whether to keep the versions of today, so that the change can be rolled back.
     type: bool
