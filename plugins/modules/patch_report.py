@@ -36,7 +36,9 @@ options:
     type: bool
     default: false
   user_requests:
-    description: By tenant, the counts of its users' requests during the cycle, C(requests) and C(failed), when something measured them.
+    description:
+      - By tenant, the counts of its users' requests during the cycle, C(requests) and C(failed), when something
+        measured them.
     type: dict
     default: {}
 """

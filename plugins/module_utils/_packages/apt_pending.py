@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._packages import debian_version
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.apt_read import (
     Database,
@@ -35,6 +34,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.model impo
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.selection import (
     is_forbidden,
     reason_against,
+    refuse_forbidden,
     with_verdicts,
 )
 
@@ -112,14 +112,7 @@ def _select(
         if not targets:
             return []
         transaction = _simulate(commands, database, options, ["install", *targets])
-    touched = sorted(change.key for change in transaction if change.key in forbidden)
-    if touched:
-        raise FleetError(
-            f"The selected updates cannot come without {', '.join(touched)}, which the policy keeps back.",
-            kind="selection_conflict",
-            remedy="Keep back what depends on it as well, or release it.",
-            data={"forbidden": touched},
-        )
+    refuse_forbidden(transaction, forbidden)
     return transaction
 
 

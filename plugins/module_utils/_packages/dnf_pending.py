@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Callable, Collection, Dict, List, Mapping, Optional, Sequence
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.dnf_read import (
     Database,
     evr,
@@ -34,6 +33,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.model impo
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.selection import (
     is_forbidden,
     reason_against,
+    refuse_forbidden,
     with_verdicts,
 )
 
@@ -164,14 +164,7 @@ def _select(
         return []
     targets = [specification(c.name, c.arch, c.candidate or "") for c in chosen]
     transaction = simulate(commands, options, ["upgrade", *targets], database)
-    touched = sorted(change.key for change in transaction if change.key in forbidden)
-    if touched:
-        raise FleetError(
-            f"The selected updates cannot come without {', '.join(touched)}, which the policy keeps back.",
-            kind="selection_conflict",
-            remedy="Keep back what depends on it as well, or release it.",
-            data={"forbidden": touched},
-        )
+    refuse_forbidden(transaction, forbidden)
     return transaction
 
 

@@ -10,7 +10,13 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Collection, Iterable, List, Mapping, Optional
 
-from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Reason, Selection, Update
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import (
+    Change,
+    Reason,
+    Selection,
+    Update,
+)
 
 # A dependency of a selected update may be pulled in although it is no security update itself or is not on the
 # include list. It may never be pulled in against a hold, an exclusion or the minimum age.
@@ -64,6 +70,18 @@ def with_verdicts(
             reason = forbidden[blockers[0]] if blockers else Reason.NOT_INCLUDED
         judged.append(replace(update, selected=False, reason=reason))
     return judged
+
+
+def refuse_forbidden(transaction: Iterable[Change], forbidden: Collection[str]) -> None:
+    """Raise FleetError of kind ``selection_conflict`` where the manager's resolver would touch a forbidden package."""
+    touched = sorted(change.key for change in transaction if change.key in forbidden)
+    if touched:
+        raise FleetError(
+            f"The selected updates cannot come without {', '.join(touched)}, which the policy keeps back.",
+            kind="selection_conflict",
+            remedy="Keep back what depends on it as well, or release it.",
+            data={"forbidden": touched},
+        )
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""No changing module can be talked into a change outside an open attempt: each one's controller half refuses by itself."""
+"""No changing module can be talked into a change outside an open attempt: its controller half refuses by itself."""
 
 from __future__ import annotations
 

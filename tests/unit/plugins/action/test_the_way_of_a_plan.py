@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
+from ansible_collections.bankops.fleet.tests.fakes.scans import scan
 
 CYCLE = "2026-11"
 # What the hosts' steps would have returned, and which way each takes from there.
@@ -24,43 +25,6 @@ STEPS: dict[str, dict[str, Any]] = {
     "web2": {"drain": {"changed": True}, "apply": {"changed": True, "failed": True, "msg": "dpkg broke"}},
     "web3": {},
 }
-
-
-def scan(host: str) -> dict[str, Any]:
-    """What updates_info returns for a healthy host on which openssl is pending."""
-    change = {"name": "openssl", "arch": "amd64", "installed": "3.0.11-1", "candidate": "3.0.17-1"}
-    free = {"size": 20_000_000_000, "free": 10_000_000_000}
-    update = {
-        "source": "openssl",
-        "origin": "Debian:bookworm-security",
-        "is_security": True,
-        "severity": "unknown",
-        "advisories": [],
-        "cves": "unknown",
-        "is_kernel": False,
-        "selected": True,
-        "reason": None,
-    }
-    packages = {
-        "manager": "apt",
-        "pending": [{**change, **update}],
-        "transaction": [{**change, "action": "upgrade"}],
-        "held": [],
-        "locks": [],
-        "interrupted": {"interrupted": False, "details": []},
-        "other_actors": [],
-        "refreshed": True,
-        "refresh_error": None,
-        "download_bytes": 1_000_000,
-        "disk_bytes": 2_000_000,
-    }
-    state = {
-        "machine_id": f"machine-of-{host}",
-        "disk": {"/": free, "/boot": free, "/var": free},
-        "mounts": ["/"],
-        "reboot": {"required": False, "reasons": []},
-    }
-    return {"state": state, "packages": packages, "checks": []}
 
 
 def task(module: str, *, once: bool = True, **more: Any) -> dict[str, Any]:
@@ -78,7 +42,7 @@ OPEN = task("bankops.fleet.patch_attempt", arguments={"state": "open", "cycle": 
 CLOSE = task("bankops.fleet.patch_attempt", arguments={"state": "closed", "cycle": CYCLE})
 REPORT = task(
     "bankops.fleet.patch_report",
-    arguments={"cycle": CYCLE, "judge": True, "user_requests": {"requests": 9, "failed": 0}},
+    arguments={"cycle": CYCLE, "judge": True, "user_requests": {"alpha": {"requests": 9, "failed": 0}}},
 )
 PLAN = play("fleet", task("bankops.fleet.patch_policy"), task("bankops.fleet.patch_plan"))
 BATCH = play(
@@ -123,7 +87,7 @@ class Controller:
             "ansible_connection": "ssh",
             "ansible_host": "192.0.2.1",
         }
-        hosts = {host: {"fleet_scan": scan(host), "steps": steps} for host, steps in STEPS.items()}
+        hosts = {host: {"fleet_scan": scan(f"machine-of-{host}"), "steps": steps} for host, steps in STEPS.items()}
         inventory = {"fleet": {"hosts": hosts, "vars": {**common, **variables}}}
         (folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fleets to plan for: policies from the real argument specification, and scans of the shape of docs/contracts.md."""
+"""Fleets to plan for: policies from the real argument specification, and scanned hosts that have them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import yaml
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import ScannedHost
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import HostVariables, Policy, read_policies
+from ansible_collections.bankops.fleet.tests.fakes.scans import scan
 
 ROOT = Path(__file__).resolve().parents[5]
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=timezone.utc)
@@ -23,7 +24,6 @@ WAVES = [
     {"name": "canary", "batches": [1], "soak_minutes": 30},
     {"name": "broad", "batches": [2, "50%"], "soak_minutes": 0},
 ]
-OPENSSL = {"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "3.0.11-1", "candidate": "3.0.17-1"}
 
 
 def options() -> dict[str, Any]:
@@ -57,52 +57,6 @@ def policies_of(hosts: dict[str, dict[str, Any]], *, emergency: bool = False) ->
 def policy(**variables: Any) -> Policy:
     """The policy of one host, web1."""
     return policies(web1=variables)["web1"]
-
-
-def pending(change: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """The pending update of a change."""
-    return {
-        **{key: change[key] for key in ("name", "arch", "installed", "candidate")},
-        "source": change["name"],
-        "origin": "Debian:bookworm-security",
-        "is_security": True,
-        "severity": "unknown",
-        "advisories": [],
-        "cves": "unknown",
-        "is_kernel": False,
-        "selected": True,
-        "reason": None,
-        **values,
-    }
-
-
-def scan(machine: str = "m1", transaction: list[dict[str, Any]] | None = None, **packages: Any) -> dict[str, Any]:
-    """What updates_info returns for a healthy host on which openssl is pending."""
-    changes = [OPENSSL] if transaction is None else transaction
-    free = {"size": 20_000_000_000, "free": 10_000_000_000}
-    return {
-        "state": {
-            "machine_id": machine,
-            "disk": {"/": dict(free), "/boot": dict(free), "/var": dict(free)},
-            "mounts": ["/"],
-            "reboot": {"required": False, "reasons": []},
-        },
-        "packages": {
-            "manager": "apt",
-            "pending": [pending(change) for change in changes if change["action"] != "remove"],
-            "transaction": [dict(change) for change in changes],
-            "held": [],
-            "locks": [],
-            "interrupted": {"interrupted": False, "details": []},
-            "other_actors": [],
-            "refreshed": True,
-            "refresh_error": None,
-            "download_bytes": 1_000_000,
-            "disk_bytes": 2_000_000,
-            **packages,
-        },
-        "checks": [],
-    }
 
 
 def scanned(found: dict[str, Policy]) -> list[ScannedHost]:

@@ -19,8 +19,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.gates import host_gates
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.tests.fakes.scans import OPENSSL, pending, scan
 
-from .fleets import NOW, OPENSSL, SOURCE, WAVES, pending, policies, policy, scan, scanned
+from .fleets import NOW, SOURCE, WAVES, policies, policy, scanned
 
 KERNEL = {
     "name": "linux-image-6.1.0-40-amd64",

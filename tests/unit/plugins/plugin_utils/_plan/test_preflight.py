@@ -15,8 +15,9 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import ScannedHost, freeze_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import Preflight, evaluate
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.tests.fakes.scans import OPENSSL, scan
 
-from .fleets import NOW, OPENSSL, SOURCE, policy, scan
+from .fleets import NOW, SOURCE, policy
 
 NGINX = {
     "name": "nginx",

@@ -15,8 +15,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import render_markdown, text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, duration, gather, render_console
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.tests.fakes.scans import OPENSSL, pending, scan
 
-from .fleets import NOW, OPENSSL, SOURCE, WAVES, pending, policies, scan
+from .fleets import NOW, SOURCE, WAVES, policies
 
 HOLD = {"package": "nginx*", "owner": "web team", "reason": "freeze until launch", "expires": "2026-12-31"}
 EXPIRED = {**HOLD, "package": "curl", "expires": "2026-11-01"}
