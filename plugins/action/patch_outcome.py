@@ -28,11 +28,13 @@ class ActionModule(FleetAction):
         document = self.state(variables).get_host(
             str(self.variable(variables, "fleet_tenant")), arguments["plan"], str(variables["inventory_hostname"])
         )
+        hooks = document["policy"]["hooks"]
         if self._task.check_mode:
-            return {"changed": False, "msg": "Check mode: nothing was done, so there is no outcome."}
+            return {"changed": False, "hooks": hooks, "msg": "Check mode: nothing was done, so there is no outcome."}
         decided = self._decide(arguments)
         return {
             "changed": False,
+            "hooks": hooks,
             "msg": f"{decided['outcome']}: {decided['reason']}" if decided["reason"] else decided["outcome"],
             "fleet_outcome": {**decided, "holds": document["holds"]},
         }

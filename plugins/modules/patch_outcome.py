@@ -61,4 +61,8 @@ fleet_outcome:
   returned: when not in check mode
   type: dict
   sample: {outcome: verified, in_service: 'yes', reason: '', holds: []}
+hooks:
+  description: The site's task files of this host by the points at which they run.
+  returned: always
+  type: dict
 """
