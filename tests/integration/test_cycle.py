@@ -118,7 +118,9 @@ def test_a_plan_that_is_being_applied_is_not_replaced(fleet: RunningLab) -> None
 
 
 def test_the_reports_are_made_and_add_up(fleet: RunningLab) -> None:
-    reported = fleet.play("patch_report.yml", patch_cycle=CYCLE, patch_user_requests={"alpha": {"requests": 100, "failed": 0}})
+    reported = fleet.play(
+        "patch_report.yml", patch_cycle=CYCLE, patch_user_requests={"alpha": {"requests": 100, "failed": 0}}
+    )
     assert reported.returncode == 0, reported.stdout[-5000:]
     page = (fleet.plan_folder("alpha", CYCLE) / "report.html").read_text()
     assert all(host in page for host in ALPHA)
