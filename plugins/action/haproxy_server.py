@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
@@ -30,6 +31,13 @@ class ActionModule(FleetAction):
                 permit.require(Phase.PREFLIGHT)
             permit.note_intent(Phase.DRAIN if draining else Phase.RETURN, {"server": arguments["server"]})
         result = self.on_target("bankops.fleet.haproxy_server", arguments, variables)
+        if plan is not None and draining and not permit.resumed and _was_out_of_service(result):
+            raise FleetError(
+                f"Server {arguments['server']} was out of service already, and not by this plan.",
+                kind="already_out_of_service",
+                remedy="Ask who took it out; return it, then run patch_apply.yml again.",
+                data={"not_put_back": True},
+            )
         evidence = ("server", "before", "after", "healthy", "waited", "msg", "fleet_failure")
         return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
 
@@ -40,3 +48,8 @@ class ActionModule(FleetAction):
             "fleet_unreachable": False,
             "msg": f"The load balancer cannot be reached: {problem}",
         }
+
+
+def _was_out_of_service(result: dict[str, t.Any]) -> bool:
+    before = result.get("before")
+    return not result.get("failed") and isinstance(before, dict) and before.get("admin_state") != "ready"

@@ -23,8 +23,13 @@ class ActionModule(FleetAction):
         given = {key: value for key, value in arguments.items() if key != "plan" and value is not None}
         if arguments["plan"] is None:
             return self.on_target("bankops.fleet.host_state_info", given, variables)
-        policy = self.permit(arguments["plan"], variables).document["policy"]
-        planned = {"checks": policy["health_checks"], "timeout": policy["verify_timeout"]}
+        permit = self.permit(arguments["plan"], variables)
+        policy = permit.document["policy"]
+        planned = {
+            "before": permit.state.get_baseline(permit.head["tenant"], arguments["plan"], permit.host),
+            "checks": policy["health_checks"],
+            "timeout": policy["verify_timeout"],
+        }
         result = self.on_target_persistently(
             "bankops.fleet.host_state_info", {**planned, **given}, variables, patience=policy["reconnect_timeout"]
         )

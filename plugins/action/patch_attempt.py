@@ -10,16 +10,19 @@ import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
     Book,
     Runner,
+    abandon_attempt,
     choose_plans,
     close_attempt,
     open_attempt,
     open_attempts_of,
     open_book,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
@@ -28,7 +31,7 @@ NOBODY = "!all"
 
 class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
-        "state": {"type": "str", "choices": ["open", "closed"], "required": True},
+        "state": {"type": "str", "choices": ["open", "closed", "abandoned"], "required": True},
         "purpose": {"type": "str", "choices": ["stage", "apply"], "default": "apply"},
         "cycle": {"type": "str"},
         "plans": {"type": "list", "elements": "dict", "default": []},
@@ -42,20 +45,28 @@ class ActionModule(FleetAction):
         )
         if arguments["state"] == "open":
             return self._open(chosen, arguments["purpose"], variables)
+        if arguments["state"] == "abandoned":
+            return self._abandon(chosen, variables)
         return self._close(chosen, arguments["not_attempted"], variables)
 
     def _open(self, chosen: list[tuple[str, str]], purpose: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         state = self.state(variables)
-        runner = Runner(controller_process(), read_provenance(Path.cwd()), bool(self._task.check_mode))
+        runner = self._runner()
         inventory = set(self.variable(variables, "groups")["all"])
         limit = set(self.variable(variables, "ansible_play_hosts_all")) if variables.get("ansible_limit") else None
         # All books are verified before the first attempt is opened: a bad plan stops the run with nothing begun.
         books = [open_book(state, tenant, plan) for tenant, plan in chosen]
         now = datetime.now(timezone.utc)
-        opened = []
-        for book in books:
-            attempt = open_attempt(book, purpose=purpose, runner=runner, inventory=inventory, limit=limit, now=now)
-            opened.append((book, attempt))
+        opened: list[tuple[Book, Attempt]] = []
+        try:
+            for book in books:
+                attempt = open_attempt(book, purpose=purpose, runner=runner, inventory=inventory, limit=limit, now=now)
+                opened.append((book, attempt))
+        except FleetError as problem:
+            # All or none: what this run has opened already is not left open.
+            for book, attempt in opened:
+                close_attempt(book, attempt, now_missing=f"the attempt could not begin: {problem.message}")
+            raise
         batches = [batch for _book, attempt in opened for batch in attempt.batches]
         rollout = {
             "hosts": [host for batch in batches for host in batch] or [NOBODY],
@@ -95,6 +106,18 @@ class ActionModule(FleetAction):
             for point, files in points.items():
                 files += [file for file in hooks.get(point, []) if file not in files]
         return points
+
+    def _runner(self) -> Runner:
+        return Runner(controller_process(), read_provenance(Path.cwd()), bool(self._task.check_mode))
+
+    def _abandon(self, chosen: list[tuple[str, str]], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        books = [open_book(self.state(variables), tenant, plan) for tenant, plan in chosen]
+        if self._task.check_mode:
+            numbers = {book.tenant: attempt.number for book in books if (attempt := book.progress().current)}
+        else:
+            runner = self._runner()
+            numbers = {book.tenant: number for book in books if (number := abandon_attempt(book, runner))}
+        return {"changed": False, "abandoned": numbers}
 
     def _close(
         self, chosen: list[tuple[str, str]], not_attempted: str, variables: dict[str, t.Any]

@@ -24,11 +24,12 @@ class ActionModule(FleetAction):
         state, plan = self.state(variables), arguments["plan"]
         tenant = str(self.variable(variables, "fleet_tenant"))
         hosts = [str(host) for host in self.variable(variables, "ansible_play_batch")]
-        head = state.get_plan(tenant, plan)
-        progress = read_progress(state.entries(tenant, plan))
-        policy = state.get_host(tenant, plan, hosts[0])["policy"]
         simulated = bool(self._task.check_mode)
+        # Whatever refuses, refuses this batch; the batches of other tenants go on.
         try:
+            head = state.get_plan(tenant, plan)
+            progress = read_progress(state.entries(tenant, plan))
+            policy = state.get_host(tenant, plan, hosts[0])["policy"]
             refuse_new_hosts(state, head, progress)
             turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=simulated)
         except FleetError as refusal:

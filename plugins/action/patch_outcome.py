@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import decide
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
 
@@ -25,13 +26,15 @@ class ActionModule(FleetAction):
     }
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        document = self.state(variables).get_host(
-            str(self.variable(variables, "fleet_tenant")), arguments["plan"], str(variables["inventory_hostname"])
-        )
+        state, plan = self.state(variables), arguments["plan"]
+        tenant, host = str(self.variable(variables, "fleet_tenant")), str(variables["inventory_hostname"])
+        document = state.get_host(tenant, plan, host)
         hooks = document["policy"]["hooks"]
         if self._task.check_mode:
             return {"changed": False, "hooks": hooks, "msg": "Check mode: nothing was done, so there is no outcome."}
-        decided = self._decide(arguments)
+        progress = read_progress(state.entries(tenant, plan))
+        begun_now = progress.current is not None and host in progress.current.started
+        decided = self._decide(arguments, resumed=not begun_now and progress.in_the_middle(host))
         return {
             "changed": False,
             "hooks": hooks,
@@ -39,13 +42,17 @@ class ActionModule(FleetAction):
             "fleet_outcome": {**decided, "holds": document["holds"]},
         }
 
-    def _decide(self, arguments: dict[str, t.Any]) -> dict[str, str]:
+    def _decide(self, arguments: dict[str, t.Any], *, resumed: bool) -> dict[str, str]:
+        """``resumed``: an earlier attempt ended in the middle of the host's change, and this one has not begun it."""
         steps, failure = arguments["steps"], arguments["failure"]
         preflight = steps.get("preflight") or {}
         refused = (preflight.get("fleet_failure") or {}).get("kind") in NOT_BEGUN
         if arguments["not_attempted"] is not None or refused:
             reason = arguments["not_attempted"] or preflight["msg"]
-            return {"outcome": HostOutcome.NOT_ATTEMPTED.value, "in_service": InService.YES.value, "reason": reason}
+            in_service = InService.UNKNOWN if resumed else InService.YES
+            return {"outcome": HostOutcome.NOT_ATTEMPTED.value, "in_service": in_service.value, "reason": reason}
+        if preflight and resumed:
+            steps = {**steps, "preflight": {**preflight, "resumed": True}}
         decided = decide({name: result or None for name, result in steps.items()})
         # A hook that failed is no step of ours; what it said is the reason when no step has a better one.
         return {**decided, "reason": decided["reason"] or failure}

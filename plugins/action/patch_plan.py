@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
@@ -28,6 +29,7 @@ class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
         "cycle": {"type": "str", "required": True},
         "tenants": {"type": "list", "elements": "str", "default": []},
+        "replace": {"type": "bool", "default": False},
     }
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -42,11 +44,16 @@ class ActionModule(FleetAction):
                 remedy=f"The tenants are {', '.join(tenants)}.",
             )
         wanted = [tenant for tenant in tenants if tenant in (arguments["tenants"] or tenants)]
-        for tenant in wanted:
-            refuse_begun(state, tenant, cycle)
+        replaced = [book for tenant in wanted for book in begun_plans(state, tenant, cycle)]
+        for book in replaced:
+            refuse_begun(book, replace=arguments["replace"])
         if self._task.check_mode:
             return {"changed": False, "plans": [], "msg": f"A plan would be made for {', '.join(wanted)}."}
-        return self._freeze(state, cycle, wanted, policies, variables)
+        result = self._freeze(state, cycle, wanted, policies, variables)
+        for book in replaced:
+            successor = next(plan["plan"] for plan in result["plans"] if plan["tenant"] == book.tenant)
+            book.write(0, None, Phase.PLAN, EntryOutcome.CHANGED, {"replaced_by": successor})
+        return result
 
     def _freeze(
         self, state: State, cycle: str, tenants: list[str], policies: dict[str, Policy], variables: dict[str, t.Any]
@@ -106,21 +113,40 @@ def as_scanned(host: str, policy: Policy, result: dict[str, t.Any] | None) -> Sc
     return ScannedHost(host, policy, result)
 
 
-def refuse_begun(state: State, tenant: str, cycle: str) -> None:
-    """Raise FleetError of kind ``plan_begun`` when changes under the tenant's plan of this cycle have begun."""
+def begun_plans(state: State, tenant: str, cycle: str) -> list[Book]:
+    """The tenant's plan of this cycle, when changes under it have begun."""
     try:
         plans = state.get_cycle(cycle)["plans"]
     except FleetError as problem:
         if problem.kind == "cycle_missing":
-            return
+            return []
         raise
-    for entry in plans:
-        if entry["tenant"] != tenant:
-            continue
-        book = Book(state, tenant, entry["plan"], state.get_plan(tenant, entry["plan"]))
-        if any(attempt.purpose == "apply" and not attempt.check_mode for attempt in book.progress().attempts):
-            raise FleetError(
-                f"Tenant {tenant} has plan {entry['plan'][:16]} in cycle {cycle}, and it is being applied.",
-                kind="plan_begun",
-                remedy=f"Go on with patch_apply.yml, or plan an emergency cycle ({cycle.partition('-e')[0]}-e1).",
-            )
+    books = [
+        Book(state, tenant, entry["plan"], state.get_plan(tenant, entry["plan"]))
+        for entry in plans
+        if entry["tenant"] == tenant
+    ]
+    return [book for book in books if any(_applies(attempt) for attempt in book.progress().attempts)]
+
+
+def refuse_begun(book: Book, *, replace: bool) -> None:
+    """Raise FleetError (``plan_begun``, ``attempt_running``) unless the plan may be replaced by a new one."""
+    progress, cycle = book.progress(), book.head["cycle"]
+    if progress.current:
+        raise FleetError(
+            f"Attempt {progress.current.number} on plan {book.plan[:16]} of tenant {book.tenant} is open.",
+            kind="attempt_running",
+            remedy="Wait for its end, or close it by bankops.fleet.patch_attempt state=abandoned.",
+        )
+    if not replace:
+        raise FleetError(
+            f"Tenant {book.tenant} has plan {book.plan[:16]} in cycle {cycle}, and it is being applied.",
+            kind="plan_begun",
+            remedy="Go on with patch_apply.yml. Where that cannot be (expired, budget spent), see that every host is in "
+            "service, then say -e patch_replace=true, or plan an emergency cycle "
+            f"({cycle.partition('-e')[0]}-e1).",
+        )
+
+
+def _applies(attempt: Attempt) -> bool:
+    return attempt.purpose == "apply" and not attempt.check_mode

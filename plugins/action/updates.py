@@ -27,13 +27,15 @@ class ActionModule(FleetAction):
         if applying:
             permit.require(Phase.PREFLIGHT, *([Phase.DRAIN] if policy["load_balancer"] else []))
         phase = Phase.APPLY if applying else Phase.ROLLBACK
-        permit.note_intent(phase, {"state": arguments["state"], "packages": len(document["transaction"])})
+        # A planned change that is done already, or was withdrawn since, is left alone.
+        transaction = permit.attempt.remaining.get(permit.host, document["transaction"])
+        permit.note_intent(phase, {"state": arguments["state"], "packages": len(transaction)})
         result = self.on_target_persistently(
             "bankops.fleet.updates",
             {
                 "plan": arguments["plan"],
                 "state": arguments["state"],
-                "transaction": document["transaction"],
+                "transaction": transaction,
                 "package_manager": document["manager"],
                 # What a reboot starts anew need not be restarted first.
                 "restart": "none" if applying and policy["reboot"] == "always" else policy["restart"],

@@ -53,22 +53,34 @@ class ActionModule(FleetAction):
         """Read the host once more, and say whether it is still the host that was planned for."""
         permit = self.permit(plan, variables)
         document = permit.document
+        if not permit.staged:
+            raise FleetError(
+                "Nothing was staged on this host.",
+                kind="not_staged",
+                remedy="Run patch_stage.yml for it, then this again.",
+            )
         arguments = {
             "manager": document["manager"],
             "refresh": False,
             "selection": document["selection"],
             "checks": document["policy"]["health_checks"],
         }
-        scan = self.on_target(MODULE, arguments, variables)
+        scan = {**self.on_target(MODULE, arguments, variables), "resumed": permit.resumed}
         if scan.get("failed"):
             return scan
         found = evaluate(document, scan, datetime.now(timezone.utc))
-        if permit.resumed and found.verdict is PreflightVerdict.NOTHING_TO_DO:
-            # It may be drained and was never verified, so it goes the whole way; updates repeats nothing.
+        if permit.resumed and found.verdict is not PreflightVerdict.BLOCKED:
+            # It may be drained and was never verified, so it goes the whole way; updates itself repeats nothing.
             note = "an earlier attempt ended in the middle of its change"
-            found = replace(found, verdict=PreflightVerdict.PROCEED, notes=[*found.notes, note])
+            whole = list(document["transaction"])
+            found = replace(found, verdict=PreflightVerdict.PROCEED, remaining=whole, notes=[*found.notes, note])
         verdict = found.as_data()
+        result = {**scan, "preflight": verdict, "policy": document["policy"], "fleet_evidence": verdict}
         if found.verdict is PreflightVerdict.BLOCKED:
             why = "; ".join(f"{gate['name']}: {gate['evidence']}" for gate in found.blocks)
-            raise FleetError(f"Preflight: {why}", kind="preflight_blocked", data=verdict)
-        return {**scan, "preflight": verdict, "policy": document["policy"], "fleet_evidence": verdict}
+            blocked = FleetError(f"Preflight: {why}", kind="preflight_blocked")
+            return {**result, **blocked.as_result(), "failed": True}
+        if not permit.resumed and not permit.attempt.check_mode:
+            # What a resumed host was like before its change is what the first attempt saw.
+            permit.state.put_baseline(permit.head["tenant"], plan, permit.host, scan["state"])
+        return result

@@ -29,9 +29,12 @@ attributes:
     support: none
 options:
   state:
-    description: Whether attempts are opened or closed.
+    description:
+      - Whether the attempts of this run are opened or closed.
+      - V(abandoned) closes whatever attempt is open, whoever opened it. Use it only when that run is certain to have
+        ended, such as one whose machine is gone; the next attempt resumes the hosts that it was working on.
     type: str
-    choices: [open, closed]
+    choices: [open, closed, abandoned]
     required: true
   purpose:
     description: What the attempt may do. Changing modules refuse to work in an attempt of another purpose.
@@ -74,4 +77,9 @@ in_order:
   description: Whether every host was verified or had nothing to change.
   returned: when O(state=closed)
   type: bool
+abandoned:
+  description: The numbers of the attempts that were closed, by tenant.
+  returned: when O(state=abandoned)
+  type: dict
+  sample: {alpha: 3}
 """

@@ -36,6 +36,13 @@ options:
     type: list
     elements: str
     default: []
+  replace:
+    description:
+      - Replace a plan of this cycle on which changes have begun and that cannot go on, because it expired or its
+        failure budget is spent.
+      - Both ledgers stay, and the old one names its successor. A plan with an open attempt is never replaced.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -27,6 +27,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import
 
 DEFAULT_STATE_DIR = "~/.local/state/bankops-fleet"
 
+FORBIDDEN = frozenset(("ansible_facts", "add_host", "add_group", "ansible_stats"))
+"""Keys of a result by which Ansible itself would take orders."""
+
 display = Display()
 
 
@@ -120,7 +123,8 @@ class FleetAction(ActionBase):
     def on_target(self, module: str, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run ``module`` on the target. Raises AnsibleConnectionFailure when it cannot be reached."""
         result: dict[str, t.Any] = self._execute_module(module_name=module, module_args=arguments, task_vars=variables)
-        return result
+        # The answer is data from outside: it may not set variables, nor speak for other hosts.
+        return {key: value for key, value in result.items() if key not in FORBIDDEN and not _is_ours(key)}
 
     def on_target_persistently(
         self, module: str, arguments: dict[str, t.Any], variables: dict[str, t.Any], patience: float
@@ -149,3 +153,8 @@ class FleetAction(ActionBase):
 def controller_process() -> int:
     """The pid of the ansible-playbook process this action's worker was forked from."""
     return os.getppid()
+
+
+def _is_ours(key: str) -> bool:
+    """Keys with a meaning to the callback and the role; of a module's own only the failure's kind is taken."""
+    return key.startswith("fleet_") and key != "fleet_failure"

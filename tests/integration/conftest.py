@@ -70,21 +70,41 @@ class RunningLab:
         command, *rest = arguments
         return subprocess.run([LAB, command, "--name", self.name, *rest], capture_output=True, text=True, check=False)
 
+    def _command(self, playbook: str, arguments: tuple[str, ...], extra: dict[str, Any]) -> list[str]:
+        variables = json.dumps({"fleet_state_dir": str(self.state), **extra})
+        ansible_playbook = str(Path(sys.executable).parent / "ansible-playbook")
+        return [
+            ansible_playbook,
+            "-i",
+            str(self.inventory),
+            str(ROOT / "playbooks" / playbook),
+            "-e",
+            variables,
+            *arguments,
+        ]
+
     def play(self, playbook: str, *arguments: str, **extra: Any) -> subprocess.CompletedProcess[str]:
         """Run one of the collection's playbooks with ``extra`` variables."""
-        variables = {"fleet_state_dir": str(self.state), **extra}
         return subprocess.run(
-            [
-                str(Path(sys.executable).parent / "ansible-playbook"),
-                *("-i", str(self.inventory), str(ROOT / "playbooks" / playbook), "-e", json.dumps(variables)),
-                *arguments,
-            ],
+            self._command(playbook, arguments, extra),
             cwd=ROOT,
             env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
+        )
+
+    def start(self, playbook: str, *arguments: str, **extra: Any) -> subprocess.Popen[bytes]:
+        """Start a playbook in a process group of its own, to be killed."""
+        return subprocess.Popen(
+            self._command(playbook, arguments, extra),
+            cwd=ROOT,
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def plan_folder(self, tenant: str, cycle: str) -> Path:

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -40,6 +42,15 @@ def prepare(lab: RunningLab, cycle: str, *arguments: str, **extra: object) -> No
         assert done.returncode == 0, done.stdout[-5000:]
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait up to a minute until something is so."""
+    for _tenth in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that within a minute")
+
+
 def last_entry(lab: RunningLab, tenant: str, cycle: str, host: str) -> dict[str, object]:
     """The data of a host's last outcome."""
     found = [e for e in lab.ledger(tenant, cycle) if e["phase"] == "outcome" and e["host"] == host]
@@ -67,7 +78,6 @@ def test_a_host_that_vanishes_in_the_change_is_not_forgotten(fresh: RunningLab) 
     container = json.loads(fresh.lab("facts", "--json").stdout)["hosts"]["web1"]["container"]
 
     def vanish() -> None:
-        ledger = fresh.plan_folder("alpha", cycle) / "ledger.jsonl"
         for _second in range(600):
             if b'"host":"web1","outcome":"intent","phase":"apply"' in ledger.read_bytes():
                 subprocess.run(["podman", "pause", container], check=True, capture_output=True)
@@ -116,6 +126,36 @@ def test_a_hook_that_refuses_keeps_its_batch_untouched(fresh: RunningLab) -> Non
     assert set(outcomes.values()) == {"not_attempted"}
     assert "change freeze" in str(last_entry(fresh, "alpha", cycle, "web1")["reason"])
     assert '"phase":"apply"' not in json.dumps(fresh.ledger("alpha", cycle), separators=(",", ":"))
+
+
+def test_a_hook_whose_host_is_away_keeps_every_host_untouched(fresh: RunningLab) -> None:
+    cycle = "2026-06"
+    prepare(fresh, cycle, patch_hooks={"before_cycle": [f"{HOOKS}/delegating_to_nobody.yml"]})
+    applied = fresh.play("patch_apply.yml", patch_cycle=cycle)
+    assert applied.returncode != 0
+    outcomes = {**fresh.outcomes("alpha", cycle), **fresh.outcomes("beta", cycle)}
+    assert set(outcomes.values()) == {"not_attempted"}
+    assert "apply" not in {entry["phase"] for entry in fresh.ledger("alpha", cycle)}
+
+
+def test_a_killed_controller_leaves_a_host_that_the_next_attempt_brings_to_a_good_end(fresh: RunningLab) -> None:
+    cycle = "2026-07"
+    prepare(fresh, cycle)
+    controller = fresh.start("patch_apply.yml", patch_cycle=cycle, patch_tenants=["alpha"])
+    ledger = fresh.plan_folder("alpha", cycle) / "ledger.jsonl"
+    wait_for(lambda: b'"host":"web1","outcome":"intent","phase":"apply"' in ledger.read_bytes())
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.wait()
+    # Nobody may take the second server while the first one is drained, nor say that the first is in service.
+    other = fresh.play("patch_apply.yml", "--limit", "web2", patch_cycle=cycle, patch_tenants=["alpha"])
+    assert other.returncode != 0
+    assert fresh.outcomes("alpha", cycle) == {"web1": "not_attempted", "web2": "not_attempted"}
+    assert last_entry(fresh, "alpha", cycle, "web1")["in_service"] == "unknown"
+    resumed = fresh.play("patch_apply.yml", patch_cycle=cycle, patch_tenants=["alpha"])
+    assert resumed.returncode == 0, resumed.stdout[-5000:]
+    assert fresh.outcomes("alpha", cycle) == {"web1": "verified", "web2": "verified"}
+    assert fresh.servers() == {"web1": "UP", "web2": "UP"}
+    assert "fleet-hello=2.0" in fresh.ssh("web1", "dpkg-query -W -f '${Package}=${Version}\\n' fleet-hello")
 
 
 def test_a_reboot_is_made_and_proven(fresh: RunningLab) -> None:

@@ -179,7 +179,7 @@ def _record_decided(book: Book, number: int, progress: Progress) -> None:
         outcome = _DECIDED.get(entry["decision"])
         if outcome and host not in progress.outcomes:
             in_service = "unknown" if outcome is HostOutcome.UNREACHABLE else "yes"
-            _record_outcome(book, number, host, outcome, entry["reason"], in_service)
+            _record_outcome(book, number, host, outcome, entry["reason"], in_service, by_plan=True)
 
 
 def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
@@ -201,8 +201,11 @@ def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
             _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, reason, "yes")
 
 
-def _record_outcome(book: Book, number: int, host: str, outcome: HostOutcome, reason: str, in_service: str) -> None:
-    book.write(number, host, Phase.OUTCOME, outcome, {"in_service": in_service, "reason": reason, "holds": []})
+def _record_outcome(
+    book: Book, number: int, host: str, outcome: HostOutcome, reason: str, in_service: str, *, by_plan: bool = False
+) -> None:
+    data = {"in_service": in_service, "reason": reason, "holds": [], "by_plan": by_plan}
+    book.write(number, host, Phase.OUTCOME, outcome, data)
 
 
 def _close_dead(book: Book, attempt: Attempt, runner: Runner) -> None:
@@ -212,7 +215,7 @@ def _close_dead(book: Book, attempt: Attempt, runner: Runner) -> None:
             f"Attempt {attempt.number} ({attempt.purpose}) on plan {book.plan[:16]} is open: process {attempt.process} "
             f"on {attempt.controller}, since {attempt.opened.isoformat()}.",
             kind="attempt_running",
-            remedy="Wait until it has ended. If that machine is gone, close the attempt there or by patch_attempt.",
+            remedy="Wait for its end. If it is certain that it has ended: bankops.fleet.patch_attempt state=abandoned.",
         )
     book.write(
         attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, {"reason": "its process ended without closing it"}
@@ -227,6 +230,16 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def abandon_attempt(book: Book, runner: Runner) -> int | None:
+    """Close whatever attempt is open on the plan, whoever opened it; its number. The next one resumes its hosts."""
+    attempt = book.progress().current
+    if attempt is None:
+        return None
+    data = {"reason": "abandoned", "by": runner.provenance}
+    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
+    return attempt.number
 
 
 def open_attempts_of(state: State, chosen: Iterable[tuple[str, str]], process: int) -> list[tuple[Book, Attempt]]:

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import FINISHED, Progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
+
+_PROVING = frozenset({HostOutcome.VERIFIED, HostOutcome.UNCHANGED})
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ def turn_of(head: dict[str, Any], progress: Progress, hosts: list[str], now: dat
 
     When ``simulated`` (check mode) the waves before need not be complete, because nothing completes them.
 
-    Raises FleetError: ``not_a_batch`` when the plan has no batch with all of them, ``wave_incomplete`` when a wave
-    before is not complete.
+    Raises FleetError: ``not_a_batch`` when the plan has no batch with all of them, ``wave_incomplete`` and
+    ``wave_unproven`` for the waves before.
     """
     for index, wave in enumerate(head["waves"]):
         for number, batch in enumerate(wave["batches"]):
@@ -57,19 +59,29 @@ def _require_waves_before(head: dict[str, Any], progress: Progress, index: int) 
     soaked_at = None
     for wave in head["waves"][:index]:
         hosts = [host for batch in wave["batches"] for host in batch]
-        open_hosts = [
-            host for host in hosts if host not in progress.outcomes or progress.outcomes[host].outcome not in FINISHED
-        ]
-        if open_hosts:
+        if not hosts:
+            continue
+        left = [host for host in hosts if not _was_attempted(progress, host)]
+        if left:
             raise FleetError(
-                f"Wave {wave['name']} is not complete: {', '.join(sorted(open_hosts)[:10])}.",
+                f"Wave {wave['name']} is not complete: {', '.join(sorted(left)[:10])}.",
                 kind="wave_incomplete",
                 remedy="Complete it with a further attempt on the same plan.",
             )
-        if hosts:
-            last = max(progress.outcomes[host].time for host in hosts)
-            soaked_at = last + timedelta(minutes=wave["soak_minutes"])
+        if not any(progress.outcomes[host].outcome in _PROVING for host in hosts):
+            raise FleetError(
+                f"Wave {wave['name']} proved nothing: none of its hosts was patched and verified.",
+                kind="wave_unproven",
+                remedy="Remove what kept them back, and run patch_apply.yml again.",
+            )
+        last = max(progress.outcomes[host].time for host in hosts)
+        soaked_at = last + timedelta(minutes=wave["soak_minutes"])
     return soaked_at
+
+
+def _was_attempted(progress: Progress, host: str) -> bool:
+    done = progress.outcomes.get(host)
+    return done is not None and done.outcome is not HostOutcome.NOT_ATTEMPTED
 
 
 def _all_untouched(progress: Progress, batches: list[list[str]], hosts: list[str]) -> bool:
@@ -84,5 +96,4 @@ def _all_untouched(progress: Progress, batches: list[list[str]], hosts: list[str
 
 
 def _all_others_done(progress: Progress, batches: list[list[str]], hosts: list[str]) -> bool:
-    others = [host for batch in batches for host in batch if host not in hosts]
-    return all(host in progress.outcomes and progress.outcomes[host].outcome in FINISHED for host in others)
+    return all(_was_attempted(progress, host) for batch in batches for host in batch if host not in hosts)

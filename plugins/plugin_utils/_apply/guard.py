@@ -15,7 +15,6 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
-    SPENDING,
     Attempt,
     Progress,
     read_progress,
@@ -35,6 +34,8 @@ class Permit:
     document: dict[str, Any]
     attempt: Attempt
     host: str
+    staged: bool
+    """The packages of the plan are on the host."""
     resumed: bool
     """An earlier attempt began the host and never came to its outcome."""
 
@@ -80,10 +81,6 @@ def permit(state: State, *, plan: str, tenant: str, host: str, process: int, pur
             kind="foreign_plan",
             remedy="Apply each tenant's own plan.",
         )
-    if datetime.fromisoformat(head["expires"]) <= now:
-        raise FleetError(
-            f"Plan {plan[:16]} expired at {head['expires']}.", kind="plan_expired", remedy="Make a new plan."
-        )
     if head["hosts"].get(host, {}).get("decision") != "patch":
         raise FleetError(
             f"Plan {plan[:16]} does not change {host}.",
@@ -92,11 +89,21 @@ def permit(state: State, *, plan: str, tenant: str, host: str, process: int, pur
         )
     progress = read_progress(state.entries(tenant, plan))
     attempt = _attempt_of(progress.current, plan, host, process, purpose)
+    if host not in attempt.started:
+        _refuse_expired(head, plan, now)
     if purpose == "apply" and host not in attempt.started:
         refuse_new_hosts(state, head, progress)
         _refuse_short_cluster(head, progress, host)
     resumed = host not in attempt.started and progress.in_the_middle(host)
-    return Permit(state, plan, head, state.get_host(tenant, plan, host), attempt, host, resumed)
+    document = state.get_host(tenant, plan, host)
+    return Permit(state, plan, head, document, attempt, host, host in progress.staged, resumed)
+
+
+def _refuse_expired(head: dict[str, Any], plan: str, now: datetime) -> None:
+    if datetime.fromisoformat(head["expires"]) <= now:
+        raise FleetError(
+            f"Plan {plan[:16]} expired at {head['expires']}.", kind="plan_expired", remedy="Make a new plan."
+        )
 
 
 def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress) -> None:
@@ -135,7 +142,8 @@ def _may_be_away(progress: Progress, host: str) -> bool:
     done = progress.outcomes.get(host)
     if progress.in_the_middle(host):
         return True
-    return done is not None and (done.in_service == "no" or (done.outcome in SPENDING and done.in_service != "yes"))
+    # What the plan could not reach it has taken into account when it made the batches.
+    return done is not None and not done.by_plan and done.in_service != "yes"
 
 
 def _attempt_of(attempt: Attempt | None, plan: str, host: str, process: int, purpose: str) -> Attempt:

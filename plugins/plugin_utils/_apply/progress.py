@@ -19,7 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 )
 
 # Lines with one of these decide; the others need not be parsed, which counts on a large ledger.
-_PHASES = (Phase.OPEN, Phase.CLOSE, Phase.OUTCOME, Phase.PREFLIGHT, Phase.DRAIN)
+_PHASES = (Phase.OPEN, Phase.CLOSE, Phase.OUTCOME, Phase.STAGE, Phase.PREFLIGHT, Phase.DRAIN)
 _MARKS = (
     f'"outcome":"{EntryOutcome.INTENT.value}"'.encode(),
     *(f'"phase":"{phase.value}"'.encode() for phase in _PHASES),
@@ -28,8 +28,8 @@ _MARKS = (
 SPENDING = frozenset({HostOutcome.UNREACHABLE, HostOutcome.FAILED, HostOutcome.ROLLED_BACK})
 """Outcomes that count against the failure budget."""
 
-FINISHED = frozenset(HostOutcome) - {HostOutcome.UNREACHABLE, HostOutcome.NOT_ATTEMPTED}
-"""Outcomes that no further attempt changes."""
+FINISHED = frozenset(HostOutcome) - {HostOutcome.UNREACHABLE, HostOutcome.SKIPPED, HostOutcome.NOT_ATTEMPTED}
+"""Outcomes that no further attempt changes. What kept a host from being begun may be gone the next time."""
 
 
 @dataclass
@@ -51,6 +51,8 @@ class Attempt:
     """Hosts with an outcome of this attempt."""
     passed: set[tuple[str, Phase]] = field(default_factory=set)
     """The preflights and drains that went well in this attempt."""
+    remaining: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """What the preflight of a host left to be changed."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Finished:
     reason: str
     time: datetime
     attempt: int
+    by_plan: bool
+    """The plan itself decided it, before anything was begun."""
 
 
 @dataclass
@@ -70,6 +74,7 @@ class Progress:
 
     attempts: list[Attempt] = field(default_factory=list)
     outcomes: dict[str, Finished] = field(default_factory=dict)
+    staged: set[str] = field(default_factory=set)
 
     @property
     def current(self) -> Attempt | None:
@@ -84,7 +89,7 @@ class Progress:
     @property
     def spent(self) -> list[str]:
         """The hosts that count against the failure budget, sorted."""
-        return sorted(host for host, finished in self.outcomes.items() if finished.outcome in SPENDING)
+        return sorted(host for host, done in self.outcomes.items() if done.outcome in SPENDING and not done.by_plan)
 
 
 def read_progress(lines: Iterable[bytes]) -> Progress:
@@ -93,30 +98,53 @@ def read_progress(lines: Iterable[bytes]) -> Progress:
     for line in lines:
         if not any(mark in line for mark in _MARKS):
             continue
-        entry: dict[str, Any] = json.loads(line)
-        attempt = progress.attempts[-1] if progress.attempts else None
-        if entry["phase"] == Phase.OPEN:
-            _take_opening(progress, entry)
-        elif attempt and attempt.number == entry["attempt"] and entry["outcome"] == EntryOutcome.INTENT:
-            attempt.started.add(entry["host"])
-        elif attempt and attempt.number == entry["attempt"] and entry["phase"] in (Phase.PREFLIGHT, Phase.DRAIN):
-            if entry["outcome"] in (EntryOutcome.OK, EntryOutcome.CHANGED):
-                attempt.passed.add((entry["host"], Phase(entry["phase"])))
-        elif entry["phase"] == Phase.CLOSE:
-            for closing in progress.attempts:
-                closing.closed = closing.closed or closing.number == entry["attempt"]
-        elif entry["phase"] == Phase.OUTCOME:
-            data = entry["data"]
-            if attempt:
-                attempt.judged.add(entry["host"])
-            progress.outcomes[entry["host"]] = Finished(
-                HostOutcome(entry["outcome"]),
-                str(data.get("in_service", "unknown")),
-                str(data.get("reason", "")),
-                datetime.fromisoformat(entry["time"]),
-                entry["attempt"],
-            )
+        _take(progress, json.loads(line))
     return progress
+
+
+def _take(progress: Progress, entry: dict[str, Any]) -> None:
+    phase, outcome, host = entry["phase"], entry["outcome"], entry["host"]
+    went_well = outcome in (EntryOutcome.OK, EntryOutcome.CHANGED)
+    if phase == Phase.OPEN:
+        _take_opening(progress, entry)
+    elif phase == Phase.CLOSE:
+        for attempt in progress.attempts:
+            attempt.closed = attempt.closed or attempt.number == entry["attempt"]
+    elif phase == Phase.STAGE and went_well:
+        progress.staged.add(host)
+    elif phase == Phase.OUTCOME:
+        _take_outcome(progress, entry)
+    latest = progress.attempts[-1] if progress.attempts else None
+    if latest and latest.number == entry["attempt"] and host is not None:
+        _take_step(latest, phase, outcome, entry, went_well)
+
+
+def _take_step(attempt: Attempt, phase: str, outcome: str, entry: dict[str, Any], went_well: bool) -> None:
+    """What an entry says about the way of a host in its attempt."""
+    host = entry["host"]
+    if phase == Phase.OUTCOME:
+        attempt.judged.add(host)
+    elif outcome == EntryOutcome.INTENT:
+        attempt.started.add(host)
+    elif phase in (Phase.PREFLIGHT, Phase.DRAIN) and went_well:
+        attempt.passed.add((host, Phase(phase)))
+        if phase == Phase.PREFLIGHT:
+            attempt.remaining[host] = entry["data"].get("remaining", [])
+
+
+def _take_outcome(progress: Progress, entry: dict[str, Any]) -> None:
+    """Keep the outcome, unless it only says that the host was left as an earlier outcome has it: nothing got better."""
+    data, outcome = entry["data"], HostOutcome(entry["outcome"])
+    if outcome is HostOutcome.NOT_ATTEMPTED and entry["host"] in progress.outcomes:
+        return
+    progress.outcomes[entry["host"]] = Finished(
+        outcome,
+        str(data.get("in_service", "unknown")),
+        str(data.get("reason", "")),
+        datetime.fromisoformat(entry["time"]),
+        entry["attempt"],
+        bool(data.get("by_plan", False)),
+    )
 
 
 def _take_opening(progress: Progress, entry: dict[str, Any]) -> None:

@@ -51,7 +51,8 @@ def may_roll_back(steps: Steps) -> bool:
     if not ran(steps, "apply") or apply.get("fleet_refused", False):
         return False
     if not apply.get("failed", False):
-        return bool(apply.get("changed", False))
+        # A change that an earlier attempt made counts, although this one only found it done.
+        return bool(apply.get("changed", False)) or apply.get("before") != apply.get("after")
     return (apply.get("fleet_failure") or {}).get("kind") not in _UNTOUCHED
 
 
@@ -59,6 +60,9 @@ def may_return(steps: Steps) -> bool:
     """The host was drained, and is known to be well: verified, or rolled back and verified, or never changed."""
     if not went_well(steps, "drain"):
         return False
-    if not may_roll_back(steps):
-        return not ran(steps, "reboot") or went_well(steps, "verify")
-    return went_well(steps, "verify_after_rollback") or (went_well(steps, "verify") and not ran(steps, "rollback"))
+    if ran(steps, "rollback"):
+        return went_well(steps, "verify_after_rollback")
+    if ran(steps, "verify"):
+        return went_well(steps, "verify")
+    # Without a verification only a host that nothing has happened to may return.
+    return not may_roll_back(steps) and not ran(steps, "reboot")

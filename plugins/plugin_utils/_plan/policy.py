@@ -29,7 +29,17 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification 
 )
 
 PREFIX = "patch_"
-RUN_TIME = frozenset({"patch_cycle", "patch_plans", "patch_tenants", "patch_plan_digest"})
+RUN_TIME = frozenset(
+    {
+        "patch_cycle",
+        "patch_plans",
+        "patch_tenants",
+        "patch_replace",
+        "patch_judge",
+        "patch_user_requests",
+        "patch_plan_digest",
+    }
+)
 """Variables that are given when a playbook is started, and are no policy of a host."""
 PLACEMENT = ("fleet_tenant", "fleet_cluster", "fleet_wave", "fleet_instance_id")
 _EMERGENCY = "patch_emergency"

@@ -129,6 +129,22 @@ class FolderState(State):
                 path.unlink()
                 files.sync_folder(path.parent)
 
+    def put_baseline(self, tenant: str, plan: str, host: str, host_state: dict[str, Any]) -> None:
+        path = self._baseline(tenant, plan, host)
+        with files.disk_errors():
+            files.make_folders(path.parent)
+            files.replace(path, canonical(host_state))
+
+    def get_baseline(self, tenant: str, plan: str, host: str) -> dict[str, Any]:
+        path = self._baseline(tenant, plan, host)
+        if not path.is_file():
+            raise FleetError(
+                f"{path} is not there: nobody knows what {host} was like before its change.",
+                kind="baseline_missing",
+                remedy="Run patch_apply.yml from its beginning.",
+            )
+        return files.read_json(path)
+
     def first_seen(self, tenant: str, keys: Iterable[str], now: date) -> dict[str, str]:
         path = self._tenant(tenant) / "first_seen.json"
         with self._exclusive(path):
@@ -154,7 +170,7 @@ class FolderState(State):
 
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
         path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
-        if path.name in ("plan.json", "hosts") or path.name.startswith("ledger"):
+        if path.name in ("plan.json", "hosts", "baselines") or path.name.startswith("ledger"):
             raise FleetError(
                 f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
             )
@@ -173,6 +189,9 @@ class FolderState(State):
         if not (folder / "plan.json").is_file():
             raise _plan_missing(folder)
         return folder
+
+    def _baseline(self, tenant: str, plan: str, host: str) -> Path:
+        return self._existing_plan(tenant, plan) / "baselines" / f"{encode_host(host)}.json"
 
     def _ledger(self, tenant: str, plan: str) -> Path:
         return self._existing_plan(tenant, plan) / "ledger.jsonl"

@@ -133,6 +133,16 @@ class State(ABC):
     def torn(self, tenant: str, plan: str) -> list[bytes]:
         """The ends of lines that were never written whole, oldest first: evidence of interrupted appends."""
 
+    # What hosts were like before their change, for attempts that come after one that died in the middle.
+
+    @abstractmethod
+    def put_baseline(self, tenant: str, plan: str, host: str, host_state: dict[str, Any]) -> None:
+        """Keep a host's state from before its change, in the place of an earlier one."""
+
+    @abstractmethod
+    def get_baseline(self, tenant: str, plan: str, host: str) -> dict[str, Any]:
+        """What was put last. Raises FleetError of kind ``baseline_missing``."""
+
     # Leases
 
     @abstractmethod
