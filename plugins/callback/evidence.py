@@ -17,6 +17,8 @@ description:
     on every host that has an open attempt on a plan.
   - It learns which attempts are open from the result of M(bankops.fleet.patch_attempt), and writes into each of their
     ledgers that it listens. The changing modules of this collection refuse to work when that entry is missing.
+  - Only the modules of this collection record what a plan or a report relies on. What any other module returns may
+    come from a managed host, and is recorded as a hook, with its message and exit status alone.
   - Everything is redacted before it is written. Of a task under C(no_log) only that it ran is recorded.
   - When an entry cannot be written, no further host is begun, and the hosts whose evidence is lost come out as
     C(failed).
@@ -80,8 +82,7 @@ class CallbackModule(CallbackBase):
         self._take(result, EntryOutcome.CHANGED if result.is_changed() else EntryOutcome.OK)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        unreachable = _parts(result)[2].get("fleet_unreachable", False)
-        self._take(result, EntryOutcome.UNREACHABLE if unreachable else EntryOutcome.FAILED, ignored=ignore_errors)
+        self._take(result, EntryOutcome.FAILED, ignored=ignore_errors)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         self._take(result, EntryOutcome.UNREACHABLE)

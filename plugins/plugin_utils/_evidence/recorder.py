@@ -8,6 +8,10 @@ An exception in a callback is only a warning to Ansible, and the exit code stays
 three things that nobody overlooks: it says so loudly, it asks the tenant's attempts to stop (the guards of changing
 modules begin no further host; one in work is finished, for a host left drained would be worse), and it proves no host
 whose evidence is lost: its outcome becomes ``failed``.
+
+Results are data from outside: most modules return what the managed host said. So what a result means is decided by the
+module it comes from, and only the modules of this collection, whose controller halves let no key ``fleet_*`` of a host
+through, are believed more than a message and an exit status.
 """
 
 from __future__ import annotations
@@ -28,13 +32,24 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
-_SAID = ("msg", "rc", "fleet_failure", "attempts")
+COLLECTION = "bankops.fleet."
+OPENS_ATTEMPTS = COLLECTION + "patch_attempt"
+DECIDES_OUTCOMES = COLLECTION + "patch_outcome"
+
+_OF_NO_TASK = frozenset({Phase.OPEN, Phase.CLOSE})
+"""Phases that are written with the attempt itself."""
+
+_SAID_BY_ANY = ("msg", "rc")
+_SAID_BY_OURS = (*_SAID_BY_ANY, "fleet_failure", "attempts")
 """What is recorded of a result without evidence of its own; never ``invocation``, ``stdout`` or ``exception``."""
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task's result on one host, as the callback saw it. ``phase`` is the task's ``fleet_phase``."""
+    """A task's result on one host, as the callback saw it.
+
+    ``module`` is the resolved name, ``phase`` the task's ``fleet_phase``.
+    """
 
     host: str
     task: str
@@ -45,6 +60,20 @@ class TaskResult:
     check_mode: bool
     seconds: float | None
     result: Mapping[str, Any]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the result comes from a module of this collection."""
+        return self.module.startswith(COLLECTION)
+
+    @property
+    def may_claim_its_phase(self) -> bool:
+        """Whether a task of this module may record the phase it names; any may record a hook."""
+        if self.phase == Phase.HOOK:
+            return True
+        if self.phase == Phase.OUTCOME:
+            return self.module == DECIDES_OUTCOMES
+        return self.is_ours and self.phase not in _OF_NO_TASK
 
 
 @dataclass(frozen=True)
@@ -71,6 +100,7 @@ class Recorder:
         self._attempts: dict[str, OpenAttempt] = {}
         self._of_host: dict[str, OpenAttempt] = {}
         self._lost: dict[tuple[str, str | None], str] = {}
+        self._complained: set[str] = set()
 
     @property
     def lost(self) -> list[str]:
@@ -79,19 +109,44 @@ class Recorder:
 
     def concerns(self, result: TaskResult) -> bool:
         """Whether the result has anything to record, which is cheaper to know than to record."""
-        return "fleet_attempts" in result.result or (result.phase is not None and bool(self._of_host))
+        return result.module == OPENS_ATTEMPTS or (result.phase is not None and bool(self._of_host))
 
     def take(self, result: TaskResult, secrets: Iterable[str] = ()) -> None:
         """Record a result. ``secrets`` are known secret values, removed wherever they stand."""
-        for opened in result.result.get("fleet_attempts") or []:
-            self._open(_attempt(opened))
-        if result.phase is None:
+        if result.module == OPENS_ATTEMPTS:
+            for opened in result.result.get("fleet_attempts") or []:
+                self._open(_attempt(opened))
+        attempt = self._of_host.get(result.host)
+        if result.phase is None or attempt is None:
             return
         known = frozenset(secrets)
-        for single in _fanned_out(result):
-            attempt = self._of_host.get(single.host)
-            if attempt:
-                self._write(attempt, single, known)
+        for single in self._fanned_out(attempt, result):
+            self._write(attempt, single, known)
+
+    def _fanned_out(self, attempt: OpenAttempt, result: TaskResult) -> Iterator[TaskResult]:
+        """The results of each host of the attempt, where a module of ours acted for many."""
+        results = result.result.get("fleet_results") if result.is_ours else None
+        if not isinstance(results, Mapping):
+            yield replace(result, outcome=_outcome_of_task(result))
+            return
+        strangers = sorted(str(host) for host in results if host not in attempt.hosts)
+        if strangers:
+            self._complain_once(
+                f"The task {result.task!r} ({result.module}) spoke for hosts that are not of the attempt on plan "
+                f"{attempt.plan[:16]}, which is ignored: {', '.join(strangers)}."
+            )
+        for host in sorted(attempt.hosts.intersection(results)):
+            single = results[host]
+            if isinstance(single, Mapping):
+                yield replace(result, host=host, result=single, outcome=_outcome_of(single))
+            else:
+                self._lose(attempt, host, f"the task {result.task!r} returned no result for it")
+
+    def _complain_once(self, sentence: str) -> None:
+        """A task says the same of each of a thousand hosts."""
+        if sentence not in self._complained:
+            self._complained.add(sentence)
+            self._complain(sentence)
 
     def _open(self, attempt: OpenAttempt) -> None:
         before = self._attempts.get(attempt.plan)
@@ -102,6 +157,13 @@ class Recorder:
         self._append(attempt, None, Phase.OPEN, EntryOutcome.OK, {"recorder": self._recorder})
 
     def _write(self, attempt: OpenAttempt, result: TaskResult, secrets: frozenset[str]) -> None:
+        if not result.may_claim_its_phase:
+            self._complain_once(
+                f"The task {result.task!r} claims the phase {result.phase!r}, which {result.module} may not record. "
+                "It is recorded as a hook, and proves nothing."
+            )
+            self._write_step(attempt, result, Phase.HOOK, secrets)
+            return
         try:
             phase = Phase(str(result.phase))
         except ValueError:
@@ -109,7 +171,11 @@ class Recorder:
             return
         if phase is Phase.OUTCOME:
             self._write_outcome(attempt, result, secrets)
-        elif result.outcome is not EntryOutcome.SKIPPED or "fleet_evidence" in result.result:
+        else:
+            self._write_step(attempt, result, phase, secrets)
+
+    def _write_step(self, attempt: OpenAttempt, result: TaskResult, phase: Phase, secrets: frozenset[str]) -> None:
+        if result.outcome is not EntryOutcome.SKIPPED or _evidence(result.result, ours=result.is_ours) is not None:
             self._append(attempt, result.host, phase, result.outcome, redact(_data(result), secrets))
 
     def _write_outcome(self, attempt: OpenAttempt, result: TaskResult, secrets: frozenset[str]) -> None:
@@ -182,17 +248,13 @@ def _attempt(opened: Mapping[str, Any]) -> OpenAttempt:
     )
 
 
-def _fanned_out(result: TaskResult) -> Iterator[TaskResult]:
-    """The results of each host, where a module acted for many."""
-    results = result.result.get("fleet_results")
-    if not isinstance(results, Mapping):
-        yield result
-        return
-    for host, single in sorted(results.items()):
-        yield replace(result, host=str(host), result=single, outcome=_outcome_of(single))
+def _outcome_of_task(result: TaskResult) -> EntryOutcome:
+    """How a task ended. Ours say of a host that went away that they failed, so that Ansible still runs the rescue."""
+    away = result.is_ours and result.result.get("fleet_unreachable", False)
+    return EntryOutcome.UNREACHABLE if away and result.outcome is EntryOutcome.FAILED else result.outcome
 
 
-def _outcome_of(result: Mapping[str, Any]) -> EntryOutcome:
+def _outcome_of(result: Mapping[str, Any], *, ours: bool = True) -> EntryOutcome:
     for key, outcome in (
         ("fleet_unreachable", EntryOutcome.UNREACHABLE),
         ("unreachable", EntryOutcome.UNREACHABLE),
@@ -200,28 +262,30 @@ def _outcome_of(result: Mapping[str, Any]) -> EntryOutcome:
         ("skipped", EntryOutcome.SKIPPED),
         ("changed", EntryOutcome.CHANGED),
     ):
-        if result.get(key, False):
+        if result.get(key, False) and (ours or not key.startswith("fleet_")):
             return outcome
     return EntryOutcome.OK
 
 
 def _data(result: TaskResult) -> dict[str, Any]:
     """The evidence a task brings, or what can be said of any task; beside it, under ``task``, which one it was."""
-    evidence = result.result.get("fleet_evidence")
-    if "censored" in result.result:
-        said: dict[str, Any] = {"censored": True}
-    elif isinstance(evidence, Mapping):
-        said = dict(evidence)
+    evidence = _evidence(result.result, ours=result.is_ours)
+    if evidence is not None:
+        said = evidence
+    elif "censored" in result.result:
+        said = {"censored": True}
     else:
-        said = _said(result.result)
+        said = _said(result.result, ours=result.is_ours)
         items = result.result.get("results")
         if isinstance(items, list):
-            said["items"] = [_item(item) for item in items]
+            said["items"] = [_item(item, ours=result.is_ours) for item in items]
     task: dict[str, Any] = {
         "name": result.task,
         "module": result.module,
         "changed": result.outcome is EntryOutcome.CHANGED,
     }
+    if not result.may_claim_its_phase:
+        task["claimed_phase"] = str(result.phase)
     if result.seconds is not None:
         task["seconds"] = round(result.seconds, 3)
     if result.ignored:
@@ -229,17 +293,22 @@ def _data(result: TaskResult) -> dict[str, Any]:
     return {**said, "task": task}
 
 
-def _said(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: result[key] for key in _SAID if key in result}
+def _evidence(result: Mapping[str, Any], *, ours: bool) -> dict[str, Any] | None:
+    evidence = result.get("fleet_evidence") if ours else None
+    return dict(evidence) if isinstance(evidence, Mapping) else None
 
 
-def _item(item: Any) -> dict[str, Any]:
+def _said(result: Mapping[str, Any], *, ours: bool) -> dict[str, Any]:
+    return {key: result[key] for key in (_SAID_BY_OURS if ours else _SAID_BY_ANY) if key in result}
+
+
+def _item(item: Any, *, ours: bool) -> dict[str, Any]:
     """One turn of a loop."""
     if not isinstance(item, Mapping):
         return {"item": item}
+    outcome = _outcome_of(item, ours=ours).value
     if "censored" in item or item.get("_ansible_no_log", False):
-        return {"outcome": _outcome_of(item).value, "censored": True}
+        return {"outcome": outcome, "censored": True}
     label = item.get("_ansible_item_label", item.get("item"))
-    evidence = item.get("fleet_evidence")
-    said = dict(evidence) if isinstance(evidence, Mapping) else _said(item)
-    return {**said, "item": label, "outcome": _outcome_of(item).value}
+    said = _evidence(item, ours=ours)
+    return {**(_said(item, ours=ours) if said is None else said), "item": label, "outcome": outcome}

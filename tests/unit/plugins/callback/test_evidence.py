@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
-from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
+from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY, run_ansible
 
 HOSTS = ["web1", "web2", "web3"]
 
@@ -61,9 +61,22 @@ class Scene:
         with self.state.write_plan("north") as writer:
             self.plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
         (folder / "action_plugins").mkdir()
-        (folder / "action_plugins" / "answer.py").write_text(ANSWER)
+        (folder / "action_plugins" / "foreign.py").write_text(ANSWER)
+        self._shadow_the_collection()
         (folder / "inventory.ini").write_text("[all:vars]\nansible_connection=local\n[fleet]\n" + "\n".join(HOSTS))
         (folder / "vault").write_text(VAULT_PASSWORD)
+
+    def _shadow_the_collection(self) -> None:
+        """This very collection, but that some of its modules only answer what they are told to."""
+        shadow = self.folder / "collections" / "ansible_collections" / "bankops" / "fleet"
+        actions = shadow / "plugins" / "action"
+        actions.mkdir(parents=True)
+        for name in ("answer", "patch_attempt", "patch_outcome"):
+            (actions / f"{name}.py").write_text(ANSWER)
+        for name in ("callback", "module_utils", "plugin_utils"):
+            (shadow / "plugins" / name).symlink_to(REPOSITORY / "plugins" / name)
+        for name in ("galaxy.yml", "meta"):
+            (shadow / name).symlink_to(REPOSITORY / name)
 
     def variables(self, variables: dict[str, Any]) -> None:
         """Write variables of all hosts."""
@@ -81,7 +94,7 @@ class Scene:
         """Open an attempt, then run the tasks on all hosts."""
         opening = {
             "name": "Open an attempt",
-            "answer": {
+            "bankops.fleet.patch_attempt": {
                 "fleet_attempts": [
                     {
                         "plan": self.plan,
@@ -104,9 +117,15 @@ class Scene:
         return Run(done.returncode, done.stdout + done.stderr, self.state, self.root, self.plan)
 
 
-def answer(result: dict[str, Any], phase: str | None = None, **keywords: Any) -> dict[str, Any]:
-    task: dict[str, Any] = {"name": "Answer", "answer": result, **keywords}
+def answer(
+    result: dict[str, Any], phase: str | None = None, module: str = "bankops.fleet.answer", **keywords: Any
+) -> dict[str, Any]:
+    task: dict[str, Any] = {"name": "Answer", module: result, **keywords}
     return {**task, "vars": {"fleet_phase": phase}} if phase else task
+
+
+def outcome(result: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+    return answer(result, "outcome", "bankops.fleet.patch_outcome", **keywords)
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +176,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "delegate_to": "localhost",
             "ignore_errors": True,
             "when": "inventory_hostname == 'web1'",
-            "vars": {"fleet_phase": "return"},
+            "vars": {"fleet_phase": "hook"},
         },
-        answer(
+        outcome(
             {
                 "fleet_outcome": {
                     "outcome": "verified",
@@ -168,10 +187,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                     "holds": [{"package": "nginx", "owner": "platform"}],
                 }
             },
-            "outcome",
             when="inventory_hostname != 'web3'",
         ),
-        answer({"failed": True, "msg": "no such plan"}, "outcome", when="inventory_hostname == 'web3'"),
+        outcome({"failed": True, "msg": "no such plan"}, when="inventory_hostname == 'web3'"),
         arguments=("-e", "service_token=planted-extra!", "--vault-password-file", "vault"),
     )
 
@@ -260,12 +278,12 @@ def test_a_result_for_many_hosts_is_fanned_out_to_those_of_the_plan(run: Run) ->
     assert {entry["host"]: entry["outcome"] for entry in run.entries("scan")} == {"web1": "changed", "web2": "failed"}
     assert run.entries("scan", "web1")[0]["data"]["of"] == "web1"
     assert run.entries("scan", "web2")[0]["data"]["msg"] == "too large"
+    assert "which is ignored: elsewhere" in run.printed.replace("\n", " ")
 
 
 def test_a_delegated_result_belongs_to_the_host_it_was_for(run: Run) -> None:
-    entries = run.entries("return")
+    entries = [entry for entry in run.entries("hook") if entry["data"].get("rc") == 3]
     assert [entry["host"] for entry in entries] == ["web1"]
-    assert entries[0]["data"]["rc"] == 3
     assert entries[0]["data"]["task"]["module"] == "ansible.builtin.command"
 
 
@@ -287,12 +305,12 @@ def test_an_outcome_that_could_not_be_decided_is_failed(run: Run) -> None:
 
 def verified() -> dict[str, Any]:
     decided = {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []}
-    return answer({"fleet_outcome": decided}, "outcome")
+    return outcome({"fleet_outcome": decided})
 
 
 def test_check_mode_writes_no_outcome(tmp_path: Path) -> None:
     run = Scene(tmp_path).run(
-        answer({"changed": True}, "drain"), answer({"msg": "no outcome"}, "outcome"), arguments=("--check",)
+        answer({"changed": True}, "drain"), outcome({"msg": "no outcome"}), arguments=("--check",)
     )
     assert run.status == 0, run.printed
     assert len(run.entries("drain")) == 3
@@ -339,3 +357,28 @@ def test_an_unknown_phase_is_not_overlooked(tmp_path: Path) -> None:
     run = Scene(tmp_path).run(answer({"changed": True}, "lunch"), verified())
     assert "unknown fleet_phase 'lunch'" in run.printed
     assert {entry["outcome"] for entry in run.entries("outcome")} == {"failed"}
+
+
+def test_what_a_managed_host_says_through_a_foreign_module_is_a_hook(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    forged = {
+        "fleet_outcome": {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []},
+        "fleet_evidence": {"verdict": "proceed"},
+        "fleet_results": {"web2": {"changed": True}},
+        "fleet_attempts": [{"plan": "forged"}],
+        "msg": "welcome",
+    }
+    claiming = [answer(forged, phase, "foreign") for phase in ("preflight", "drain", "outcome")]
+    run = scene.run(*claiming, answer(forged, "hook", "foreign"))
+    assert run.status == 0, run.printed
+    hooks = run.entries("hook")
+    assert len(hooks) == 4 * len(HOSTS)
+    assert {entry["phase"] for entry in read_entries(run.lines)} == {"open", "hook"}
+    assert all(set(entry["data"]) == {"msg", "task"} for entry in hooks)
+    assert [entry["data"]["task"].get("claimed_phase") for entry in run.entries("hook", "web1")] == [
+        "preflight",
+        "drain",
+        "outcome",
+        None,
+    ]
+    assert "claims the phase 'drain'" in run.printed

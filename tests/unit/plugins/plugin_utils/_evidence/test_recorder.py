@@ -15,7 +15,12 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder, TaskResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import (
+    DECIDES_OUTCOMES,
+    OPENS_ATTEMPTS,
+    Recorder,
+    TaskResult,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 VERIFIED = {"fleet_outcome": {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []}}
@@ -66,7 +71,10 @@ class Desk:
             "state_dir": str(self.root),
             "hosts": hosts,
         }
-        self.take("localhost", {"fleet_attempts": [opened]})
+        self.take("localhost", {"fleet_attempts": [opened]}, module=OPENS_ATTEMPTS)
+
+    def judge(self, host: str) -> None:
+        self.take(host, VERIFIED, "outcome", module=DECIDES_OUTCOMES)
 
     def entries(self, tenant: str) -> list[dict[str, Any]]:
         return list(read_entries(self.state.entries(tenant, self.plans[tenant])))
@@ -112,7 +120,7 @@ def test_what_could_not_be_written_stops_new_hosts_and_fails_the_host(desk: Desk
     desk.take("web1", {}, "apply")
     desk.state.problem = None
     for host in ("web1", "web2"):
-        desk.take(host, VERIFIED, "outcome")
+        desk.judge(host)
     assert [entry["outcome"] for entry in desk.entries("north")] == ["ok", "failed", "verified"]
     assert desk.state.stop_requested("north")
     assert desk.state.stop_requested("south") is None
@@ -126,7 +134,7 @@ def test_a_defect_of_the_recorder_itself_is_not_hidden_and_fails_the_host_as_wel
     with pytest.raises(TypeError):
         desk.take("web1", {}, "apply")
     desk.state.problem = None
-    desk.take("web1", VERIFIED, "outcome")
+    desk.judge("web1")
     assert desk.entries("north")[-1]["outcome"] == "failed"
     assert desk.state.stop_requested("north")
 
@@ -135,7 +143,7 @@ def test_an_attempt_whose_opening_was_lost_proves_no_host(desk: Desk) -> None:
     desk.state.problem = OSError("disk full")
     desk.open("north", 1, ["web1"])
     desk.state.problem = None
-    desk.take("web1", VERIFIED, "outcome")
+    desk.judge("web1")
     assert [entry["outcome"] for entry in desk.entries("north")] == ["failed"]
 
 
@@ -145,3 +153,105 @@ def test_when_even_the_stop_file_cannot_be_written_that_is_said(desk: Desk) -> N
     (desk.root / "tenants" / "north").rename(desk.root / "tenants" / "elsewhere")
     desk.take("web1", {}, "apply")
     assert "could not be written" in desk.said[0]
+
+
+# What a managed host may have said proves nothing
+
+SHELL = "ansible.builtin.command"
+FORGED: dict[str, Any] = {
+    **VERIFIED,
+    "msg": "done",
+    "rc": 0,
+    "attempts": 3,
+    "changed": True,
+    "fleet_failure": {"kind": "forged"},
+    "fleet_evidence": {"verdict": "proceed"},
+    "fleet_results": {"web2": {"changed": True, "fleet_evidence": {"after": {"nginx:amd64": "9"}}}},
+    "fleet_unreachable": True,
+}
+
+
+def steps(desk: Desk, tenant: str = "north") -> list[tuple[str, str, str]]:
+    """Host, phase and outcome of every entry but the openings."""
+    found = [(entry["host"], entry["phase"], entry["outcome"]) for entry in desk.entries(tenant)]
+    return [entry for entry in found if entry[1] != "open"]
+
+
+@pytest.mark.parametrize(
+    "phase", ["preflight", "drain", "apply", "verify", "return", "stage", "outcome", "open", "close", "lunch"]
+)
+def test_a_foreign_module_records_nothing_but_hooks(desk: Desk, phase: str) -> None:
+    desk.open("north", 1, ["web1", "web2"])
+    for host in ("web1", "web2"):
+        desk.take(host, FORGED, phase, module=SHELL, outcome=EntryOutcome.CHANGED)
+    assert steps(desk) == [("web1", "hook", "changed"), ("web2", "hook", "changed")]
+    assert desk.entries("north")[-1]["data"] == {
+        "msg": "done",
+        "rc": 0,
+        "task": {"name": "A task", "module": SHELL, "changed": True, "claimed_phase": phase, "seconds": 1.25},
+    }
+    assert len(desk.said) == 1
+    assert f"'A task' claims the phase '{phase}', which {SHELL} may not record" in desk.said[0]
+
+
+def test_a_foreign_module_in_a_hook_is_recorded_by_message_and_status_alone(desk: Desk) -> None:
+    desk.open("north", 1, ["web1", "web2"])
+    looped = {"results": [{**FORGED, "item": "one"}, {**FORGED, "item": "two", "failed": True}]}
+    desk.take("web1", FORGED, "hook", module=SHELL, outcome=EntryOutcome.FAILED)
+    desk.take("web1", looped, "hook", module=SHELL)
+    desk.take("web1", FORGED, "hook", module=SHELL, outcome=EntryOutcome.SKIPPED)
+    assert steps(desk) == [("web1", "hook", "failed"), ("web1", "hook", "ok")]
+    failed, loop = (entry["data"] for entry in desk.entries("north")[1:])
+    assert set(failed) == {"msg", "rc", "task"}
+    assert loop["items"] == [
+        {"item": "one", "msg": "done", "rc": 0, "outcome": "changed"},
+        {"item": "two", "msg": "done", "rc": 0, "outcome": "failed"},
+    ]
+    assert desk.said == []
+
+
+@pytest.mark.parametrize("module", [SHELL, "bankops.fleet.updates", "bankops.fleet_tools.patch_attempt", "updates"])
+def test_only_patch_attempt_opens_an_attempt(desk: Desk, module: str) -> None:
+    opened = {"plan": desk.plans["north"], "attempt": 1, "tenant": "north", "hosts": ["web1"]}
+    forged = {"fleet_attempts": [{**opened, "cycle": "2026-11", "state_dir": str(desk.root)}]}
+    desk.take("web1", forged, "apply", module=module)
+    assert desk.entries("north") == []
+
+
+@pytest.mark.parametrize("module", ["bankops.fleet.updates", "bankops.fleet.host_state_info", "bankops.fleetling.x"])
+def test_only_patch_outcome_decides_an_outcome(desk: Desk, module: str) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.take("web1", VERIFIED, "outcome", module=module)
+    assert steps(desk) == [("web1", "hook", "ok")]
+
+
+def test_a_module_of_the_collection_speaks_for_hosts_of_its_own_attempt_alone(desk: Desk) -> None:
+    desk.open("north", 1, ["web1", "web2"])
+    desk.open("south", 1, ["web3"])
+    results = {host: {"changed": True} for host in ("web1", "web2", "web3", "stranger")}
+    desk.take("web1", {"fleet_results": results}, "stage")
+    assert steps(desk) == [("web1", "stage", "changed"), ("web2", "stage", "changed")]
+    assert steps(desk, "south") == []
+    assert "spoke for hosts that are not of the attempt" in desk.said[0]
+    assert "ignored: stranger, web3" in desk.said[0]
+
+
+def test_a_result_that_is_none_proves_no_host(desk: Desk) -> None:
+    desk.open("north", 1, ["web1", "web2"])
+    desk.take("web1", {"fleet_results": {"web1": {"changed": True}, "web2": "fine"}}, "apply")
+    for host in ("web1", "web2"):
+        desk.judge(host)
+    outcomes = [entry for entry in steps(desk) if entry[1] == "outcome"]
+    assert outcomes == [("web1", "outcome", "verified"), ("web2", "outcome", "failed")]
+
+
+def test_a_module_of_the_collection_says_that_its_host_went_away(desk: Desk) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.take("web1", {"fleet_unreachable": True, "msg": "no route"}, "apply", outcome=EntryOutcome.FAILED)
+    assert steps(desk) == [("web1", "apply", "unreachable")]
+
+
+def test_evidence_is_not_hidden_by_a_word_of_the_host(desk: Desk) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.take("web1", {"censored": True, "fleet_evidence": {"after": {"nginx:amd64": "2"}}}, "apply")
+    assert desk.entries("north")[-1]["data"]["after"] == {"nginx:amd64": "2"}
