@@ -29,7 +29,9 @@ def decide(steps: Steps) -> dict[str, str]:
 
     ``steps`` maps preflight, drain, apply, reboot, verify, rollback, verify_after_rollback and return_to_service to the
     results of their tasks (None or absent: never ran). ``verified`` is only said when the verification ran and its
-    result says ``settled``. The reason is empty where no step has one: what else went wrong, the caller knows.
+    result says ``settled``. ``resumed`` in the result of the preflight, also of one that failed, says that an earlier
+    attempt ended in the middle of the host's change: left alone, nobody knows whether it is in service.
+    The reason is empty where no step has one: what else went wrong, the caller knows.
     """
     outcome, reason = _judge(steps)
     return {"outcome": outcome.value, "in_service": _in_service(steps, outcome).value, "reason": reason}
@@ -105,8 +107,14 @@ def _in_service(steps: Steps, outcome: HostOutcome) -> InService:
         return InService.UNKNOWN
     if outcome in (HostOutcome.VERIFIED, HostOutcome.ROLLED_BACK):
         return InService.YES
-    changed = may_roll_back(steps) or ran(steps, "reboot") or ran(steps, "rollback")
-    return InService.UNKNOWN if changed else InService.YES
+    changed = may_roll_back(steps) or any(ran(steps, name) for name in ("reboot", "rollback", "verify_after_rollback"))
+    unwell = ran(steps, "verify") and not _settled(steps, "verify")
+    return InService.UNKNOWN if changed or unwell or _resumed(steps) else InService.YES
+
+
+def _resumed(steps: Steps) -> bool:
+    """An earlier attempt ended in the middle of the host's change, so it may be drained and half changed."""
+    return bool((steps.get("preflight") or {}).get("resumed", False))
 
 
 def _may_be_drained(drain: Mapping[str, Any]) -> bool:

@@ -34,6 +34,7 @@ def failed(message: str, kind: str = "broken", **more: Any) -> dict[str, Any]:
     return {"changed": False, "failed": True, "msg": message, "fleet_failure": {"kind": kind, "data": {}}, **more}
 
 
+RESUMED: dict[str, Any] = {**PROCEED, "resumed": True}
 BALANCED: dict[str, Any] = {"preflight": PROCEED, "drain": CHANGED}
 ALONE: dict[str, Any] = {"preflight": PROCEED, "drain": SKIPPED}
 BROKEN = failed("nginx: post-install ended with status 1", changed=True)
@@ -176,6 +177,61 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "apply: another apt",
     ),
     "changed, failed, could not be rolled back": ({**ALONE, "apply": BROKEN}, "failed", "unknown", "apply: nginx"),
+    "nothing was changed, and it is unwell": (
+        {**ALONE, "apply": OK, "verify": UNSETTLED},
+        "failed",
+        "unknown",
+        "verify: unit nginx.service",
+    ),
+    # an earlier attempt ended in the middle of its change
+    "resumed, and the preflight blocked": (
+        {"preflight": {**failed("Preflight: disk: 3 MB free", "preflight_blocked"), "resumed": True}},
+        "skipped",
+        "unknown",
+        "Preflight: disk",
+    ),
+    "resumed, and a hook refused it": ({"preflight": RESUMED}, "skipped", "unknown", ""),
+    "resumed, and the drain was refused": (
+        {"preflight": RESUMED, "drain": failed("too few healthy", "too_few_healthy")},
+        "skipped",
+        "unknown",
+        "drain: too few healthy",
+    ),
+    "resumed, and the preflight crashed": (
+        {"preflight": {"failed": True, "msg": "Traceback", "resumed": True}},
+        "failed",
+        "unknown",
+        "preflight: Traceback",
+    ),
+    "resumed, and the change was refused": (
+        {"preflight": RESUMED, "drain": SKIPPED, "apply": failed("another apt is at work", "lock_held")},
+        "failed",
+        "unknown",
+        "apply: another apt",
+    ),
+    "resumed, refused, and returned": (
+        {
+            "preflight": RESUMED,
+            "drain": CHANGED,
+            "apply": failed("another apt is at work", "lock_held"),
+            "return_to_service": CHANGED,
+        },
+        "failed",
+        "yes",
+        "apply: another apt",
+    ),
+    "resumed, blocked, and returned all the same": (
+        {"preflight": {**failed("disk", "preflight_blocked"), "resumed": True}, "return_to_service": CHANGED},
+        "failed",
+        "yes",
+        "",
+    ),
+    "resumed and verified, no balancer": (
+        {"preflight": RESUMED, "drain": SKIPPED, "apply": CHANGED, "verify": SETTLED},
+        "verified",
+        "yes",
+        "",
+    ),
     # it went away
     "gone in the middle of the change": (
         {**BALANCED, "apply": GONE, "rollback": GONE},
@@ -230,6 +286,8 @@ RESULT = st.sampled_from(
         {"failed": True, "fleet_failure": {"kind": "unreachable"}},
         {"preflight": {"verdict": "nothing_to_do"}},
         {"preflight": {"verdict": "?"}},
+        RESUMED,
+        {"failed": True, "resumed": True, "fleet_failure": {"kind": "preflight_blocked"}},
     ]
 )
 WAY = ("drain", "return_to_service", *ON_HOST)
@@ -239,6 +297,15 @@ STEPS = st.fixed_dictionaries(dict.fromkeys(WAY, RESULT))
 def good(steps: dict[str, Any], name: str) -> bool:
     result: dict[str, Any] = steps.get(name) or {}
     return bool(result) and not result.get("failed") and not result.get("skipped")
+
+
+def ran(steps: dict[str, Any], name: str) -> bool:
+    result: dict[str, Any] = steps.get(name) or {}
+    return bool(result) and not result.get("skipped")
+
+
+def settled(steps: dict[str, Any], name: str) -> bool:
+    return good(steps, name) and steps[name].get("settled") is True
 
 
 @settings(max_examples=400)
@@ -256,6 +323,13 @@ def test_any_way_has_exactly_one_outcome_and_never_more_than_was_proven(steps: d
         assert steps["verify_after_rollback"]["settled"] is True
     if good(steps, "drain") and not good(steps, "return_to_service"):
         assert in_service is InService.NO
+    returned = good(steps, "return_to_service")
+    undone = outcome is HostOutcome.ROLLED_BACK and good(steps, "verify_after_rollback")
+    if ran(steps, "verify") and not settled(steps, "verify"):
+        assert outcome is not HostOutcome.VERIFIED
+        assert in_service is not InService.YES or returned or undone
+    if (steps["preflight"] or {}).get("resumed") and outcome not in (HostOutcome.VERIFIED, HostOutcome.ROLLED_BACK):
+        assert in_service is not InService.YES or returned
     if outcome in (HostOutcome.UNCHANGED, HostOutcome.SKIPPED, HostOutcome.NOT_ATTEMPTED):
         assert not good(steps, "apply")
         assert not good(steps, "rollback")
