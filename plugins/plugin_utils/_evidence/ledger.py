@@ -29,9 +29,10 @@ START = "0" * 64
 _KEYS = frozenset(
     ("seq", "time", "plan", "attempt", "cycle", "tenant", "host", "phase", "outcome", "data", "prev", "hash")
 )
-_OUTCOMES = frozenset(outcome.value for outcome in EntryOutcome)
-_HOST_OUTCOMES = frozenset(outcome.value for outcome in HostOutcome)
-_PHASES = frozenset(phase.value for phase in Phase)
+# Tuples, for what a damaged entry holds in their place need not be hashable.
+_OUTCOMES = tuple(outcome.value for outcome in EntryOutcome)
+_HOST_OUTCOMES = tuple(outcome.value for outcome in HostOutcome)
+_PHASES = tuple(phase.value for phase in Phase)
 
 
 @dataclass(frozen=True)

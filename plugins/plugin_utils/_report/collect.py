@@ -140,10 +140,10 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
 
 
 def _outcome(way: HostHistory, entry: HostEntry) -> tuple[HostOutcome, InService, str]:
-    if way.outcome is not None:
-        return way.outcome, InService(way.in_service), way.reason
-    if way.started:
+    if way.begun is not None and way.outcome is not HostOutcome.NOT_ATTEMPTED:
         return HostOutcome.FAILED, InService.UNKNOWN, "its change was begun, and its outcome is not known"
+    if way.outcome is not None:
+        return way.outcome, way.in_service if way.begun is None else InService.UNKNOWN, way.reason
     if entry["decision"] != Decision.PATCH:
         return HostOutcome.NOT_ATTEMPTED, InService.YES, f"planned as {entry['decision']}: {entry['reason']}"
     return HostOutcome.NOT_ATTEMPTED, InService.YES, "no attempt has come to it"
@@ -166,10 +166,11 @@ def _changes(way: HostHistory, planned: Iterable[ChangeLine]) -> Iterator[Versio
 
 def _notes(way: HostHistory) -> Iterator[str]:
     if way.appeared:
-        names = ", ".join(sorted({str(change["name"]) for change in way.appeared}))
-        yield f"appeared since the plan, and left alone: {names}"
+        yield f"appeared since the plan, and left alone: {', '.join(sorted(set(way.appeared)))}"
     if way.not_reversible:
-        yield "cannot be rolled back: " + ", ".join(str(item["name"]) for item in way.not_reversible)
+        yield f"cannot be rolled back: {', '.join(way.not_reversible)}"
+    if way.refusal:
+        yield f"a later attempt did not begin it: {way.refusal}"
 
 
 def _verified(hosts: Iterable[HostResult]) -> list[HostResult]:
@@ -217,6 +218,7 @@ def _troubles(
             reason = f": {host.reason}" if host.reason else ""
             yield f"{host.host}: {host.outcome.replace('_', ' ')}, {service}{reason}"
     yield from (f"the ledger does not verify: {problem}" for problem in ledger.problems)
+    yield from history.malformed
     if torn:
         yield f"entries of the ledger that were never written whole, and lie beside it: {torn}"
     for attempt in history.attempts.values():

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
+    EntryOutcome,
+    HostOutcome,
+    InService,
+    Phase,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import AttemptResult
 
 UNKNOWN = "unknown"
@@ -29,83 +35,130 @@ class HostHistory:
     drained: datetime | None = None
     returned: datetime | None = None
     rebooted: bool = False
-    started: bool = False
+    begun: int | None = None
+    """The attempt that began the host, until the host is judged: it may be drained and half changed."""
     before: dict[str, str | None] = field(default_factory=dict)
     after: dict[str, str | None] = field(default_factory=dict)
-    appeared: list[Mapping[str, Any]] = field(default_factory=list)
-    not_reversible: list[Mapping[str, Any]] = field(default_factory=list)
+    appeared: list[str] = field(default_factory=list)
+    not_reversible: list[str] = field(default_factory=list)
     outcome: HostOutcome | None = None
-    in_service: str = UNKNOWN
+    in_service: InService = InService.UNKNOWN
     reason: str = ""
+    refusal: str = ""
+    """Why an attempt after the one with the outcome did not begin the host."""
 
 
 @dataclass
 class History:
-    """All hosts that the ledger names, and all attempts in order."""
+    """All hosts that the ledger names, all attempts in order, and what could not be read, one clause each."""
 
     hosts: dict[str, HostHistory] = field(default_factory=dict)
     attempts: dict[int, AttemptResult] = field(default_factory=dict)
+    malformed: list[str] = field(default_factory=list)
 
 
 def read_history(lines: Iterable[bytes]) -> History:
-    """Read a ledger. Attempts in check mode are listed, and what they wrote of hosts is left out: nothing was done."""
+    """Read a ledger. Attempts in check mode are listed, and what they wrote of hosts is left out: nothing was done.
+
+    Evidence that has not its shape is named in ``malformed`` and otherwise left out, for a host must not be able to
+    prevent the report. Raises FleetError of kind ``ledger_damaged`` where a line is no entry.
+    """
     history = History()
-    for entry in read_entries(lines):
-        moment = datetime.fromisoformat(entry["time"])
-        if entry["phase"] == Phase.OPEN and "opening" in entry["data"]:
-            history.attempts[entry["attempt"]] = _opened(entry, moment)
-        elif entry["phase"] == Phase.CLOSE and entry["attempt"] in history.attempts:
-            _close(history, entry["attempt"], moment)
-        elif entry["host"] is not None:
-            attempt = history.attempts.get(entry["attempt"])
-            if attempt and not attempt.check_mode:
-                _take(history.hosts.setdefault(entry["host"], HostHistory()), entry, moment)
+    for number, entry in enumerate(read_entries(lines), start=1):
+        try:
+            _take_entry(history, entry)
+        except shapes.MalformedError:
+            clause = _whose(entry, number)
+            if clause not in history.malformed:
+                history.malformed.append(clause)
     return history
 
 
-def _take(host: HostHistory, entry: Mapping[str, Any], moment: datetime) -> None:
-    phase, outcome, data = entry["phase"], entry["outcome"], entry["data"]
-    if phase == Phase.STAGE:
-        host.not_reversible = (data.get("rollback") or {}).get("cannot", [])
-        return
-    if entry["attempt"] != host.attempt:
-        host.attempt, host.began, host.drained, host.returned = entry["attempt"], None, None, None
-    if phase == Phase.OUTCOME:
-        host.outcome, host.in_service, host.reason = HostOutcome(outcome), data["in_service"], data["reason"]
-        # An outcome without a way (decided by the plan, or never begun) took no time.
-        host.ended = moment if host.began else None
-        return
-    if host.began is None:
-        host.began = moment - timedelta(seconds=(data.get("task") or {}).get("seconds", 0))
-    _take_step(host, phase, outcome, data, moment)
+def _whose(entry: Mapping[str, Any], number: int) -> str:
+    if isinstance(entry["host"], str) and isinstance(entry["phase"], str):
+        return f"the evidence of {entry['host']}'s {entry['phase']} is malformed"
+    return f"entry {number} of the ledger is malformed"
 
 
-def _take_step(host: HostHistory, phase: str, outcome: str, data: Mapping[str, Any], moment: datetime) -> None:
+def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
+    moment, data = shapes.moment(entry["time"]), shapes.mapping(entry["data"])
+    phase, attempt = entry["phase"], history.attempts.get(shapes.whole(entry["attempt"]))
+    if phase == Phase.OPEN and "opening" in data:
+        history.attempts[entry["attempt"]] = _opened(entry["attempt"], shapes.mapping(data["opening"]), moment)
+    elif phase == Phase.CLOSE and attempt:
+        _close(history, entry["attempt"], moment)
+    elif entry["host"] is not None and attempt and not attempt.check_mode:
+        host = history.hosts.setdefault(shapes.text(entry["host"]), HostHistory())
+        if phase == Phase.STAGE:
+            _take_stage(host, entry["outcome"], data)
+        elif phase == Phase.OUTCOME:
+            _take_outcome(host, entry, data, moment)
+        else:
+            _turn_to(host, entry["attempt"])
+            _take_step(host, entry, data, moment)
+
+
+def _take_stage(host: HostHistory, outcome: str, data: Mapping[str, Any]) -> None:
+    if outcome in _DONE:
+        # What of these is known, the summary of the plan reads; here it is only seen that it can be read.
+        shapes.cves(data.get("cves", {}))
+        host.not_reversible = shapes.names(shapes.mapping(data.get("rollback", {})).get("cannot", []))
+
+
+def _turn_to(host: HostHistory, attempt: int) -> None:
+    """Times are those of the latest attempt that came to the host."""
+    if attempt != host.attempt:
+        host.attempt, host.began, host.ended, host.drained, host.returned = attempt, None, None, None, None
+
+
+def _take_outcome(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime) -> None:
+    """Keep the outcome as the progress of the plan does: that a host was not begun makes no earlier outcome better."""
+    outcome, in_service = shapes.member(HostOutcome, entry["outcome"]), shapes.member(InService, data.get("in_service"))
+    reason = shapes.text(data.get("reason", ""))
+    if outcome is not HostOutcome.NOT_ATTEMPTED or entry["attempt"] == host.begun:
+        host.begun = None
+    if outcome is HostOutcome.NOT_ATTEMPTED and host.outcome is not None:
+        host.refusal = reason if host.outcome is not HostOutcome.NOT_ATTEMPTED else ""
+        return
+    _turn_to(host, entry["attempt"])
+    host.outcome, host.in_service, host.reason, host.refusal = outcome, in_service, reason, ""
+    # An outcome without a way (decided by the plan, or never begun) took no time.
+    host.ended = moment if host.began else None
+
+
+def _take_step(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime) -> None:
+    phase, outcome = entry["phase"], entry["outcome"]
     if outcome == EntryOutcome.INTENT:
-        host.started = True
-    elif phase == Phase.PREFLIGHT:
-        host.appeared = data.get("appeared", [])
+        host.begun = entry["attempt"]
+        if host.outcome is HostOutcome.NOT_ATTEMPTED:
+            host.outcome = None
     elif phase == Phase.DRAIN and outcome in _DONE:
         host.drained = host.drained or moment
     elif phase == Phase.RETURN and outcome in _DONE:
         host.returned = moment
     elif phase == Phase.REBOOT and outcome == EntryOutcome.CHANGED:
         host.rebooted = True
+    # What may be malformed comes last, so that it takes nothing else with it.
+    if host.began is None:
+        host.began = moment
+        host.began = moment - shapes.duration(data)
+    if phase == Phase.PREFLIGHT:
+        host.appeared = shapes.names(data.get("appeared", []))
     elif phase in (Phase.APPLY, Phase.ROLLBACK) and "after" in data:
+        before, after = shapes.versions(data.get("before", {})), shapes.versions(data["after"])
         # The first `before` stays: a later attempt, and the rollback, begin from what the first change left.
-        host.before = {**data.get("before", {}), **host.before}
-        host.after = {**host.after, **data["after"]}
+        host.before = {**before, **host.before}
+        host.after = {**host.after, **after}
 
 
-def _opened(entry: Mapping[str, Any], moment: datetime) -> AttemptResult:
-    opening = entry["data"]["opening"]
-    source = opening.get("provenance", {})
+def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> AttemptResult:
+    source = shapes.mapping(opening.get("provenance", {}))
     limit = opening.get("limit")
     who = str(source.get("user", UNKNOWN))
     return AttemptResult(
-        number=entry["attempt"],
-        purpose=str(opening["purpose"]),
-        check_mode=bool(opening["check_mode"]),
+        number=number,
+        purpose=shapes.text(opening.get("purpose")),
+        check_mode=opening.get("check_mode") is True,
         who=f"{source['sudo_user']} (as {who})" if source.get("sudo_user") else who,
         where=str(source.get("host", UNKNOWN)),
         revision=str(source.get("revision", UNKNOWN)),
@@ -115,7 +168,7 @@ def _opened(entry: Mapping[str, Any], moment: datetime) -> AttemptResult:
         collection=str(source.get("collection", UNKNOWN)),
         opened=moment,
         closed=None,
-        limit=None if limit is None else tuple(map(str, limit)),
+        limit=None if limit is None else tuple(map(str, shapes.items(limit))),
     )
 
 

@@ -16,6 +16,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, gather, render_console
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 _STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
@@ -38,7 +39,7 @@ def _facts(state: State, tenant: str, plan: str) -> Facts:
 
 
 def staged_cves(state: State, tenant: str, plan: str) -> dict[str, list[str]]:
-    """The CVE ids that staging found in changelogs, by ``name=version``."""
+    """The CVE ids that staging found in changelogs, by ``name=version``. What is malformed is left out: not known."""
     found: dict[str, set[str]] = {}
     for line in state.entries(tenant, plan):
         if _STAGED not in line:
@@ -46,9 +47,11 @@ def staged_cves(state: State, tenant: str, plan: str) -> dict[str, list[str]]:
         entry = json.loads(line)
         if entry["phase"] != Phase.STAGE or entry["outcome"] not in (EntryOutcome.OK, EntryOutcome.CHANGED):
             continue
+        try:
+            known = shapes.cves(shapes.mapping(entry["data"]).get("cves", {}))
+        except shapes.MalformedError:
+            continue
         candidates = {change["name"]: change for change in state.get_host(tenant, plan, entry["host"])["transaction"]}
-        for name, ids in entry["data"].get("cves", {}).items():
-            # A changelog that could not be read says nothing: the text "unknown" instead of a list.
-            if name in candidates and isinstance(ids, list):
-                found.setdefault(update_key(candidates[name]), set()).update(ids)
+        for name in candidates.keys() & known.keys():
+            found.setdefault(update_key(candidates[name]), set()).update(known[name])
     return {key: sorted(ids) for key, ids in found.items()}

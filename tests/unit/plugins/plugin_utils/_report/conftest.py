@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import build_entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import collect
@@ -160,6 +161,10 @@ class Book:
     def report(self, **arguments: Any) -> Report:
         """What is reported now."""
         return collect(self.state, "north", self.plan, **arguments)
+
+    def progress(self) -> Progress:
+        """What the guards read of the same ledger."""
+        return read_progress(self.state.entries("north", self.plan))
 
 
 def _document(host: str, updates: list[Any], holds: list[Any], left: list[tuple[str, str, str]]) -> dict[str, Any]:
