@@ -89,16 +89,16 @@ _NEVER_ABOUT = re.compile(r"(?:^| )(?:session ids?|access key ids?|secret ids?)$
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _KEY = r"(?P<key>[A-Za-z][A-Za-z0-9_.\-]*)"
 # Quoted, quoted in quoted JSON (the closing quote has as many backslashes), or bare.
-_VALUE = (
+_VALUE = re.compile(
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|"
-    r"(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*)|[^\s,;&\"'\\)}\]]+)"
+    r"(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*)|[^\s,;&\"'\\)}\]]+)",
+    re.DOTALL,
 )
 
-# `password=x`, `"token": "x"`, `--password=x`, `?sig=x`, also inside quoted JSON.
-_ASSIGNMENT = re.compile(
-    rf"(?<![A-Za-z0-9_.\-])-{{0,2}}{_KEY}(?P<between>\\*[\"']?\s*(?:=>|[:=])\s*){_VALUE}", re.DOTALL
-)
-_LONG_OPTION = re.compile(rf"(?<!\S)(?P<dashes>--){_KEY}(?P<between>\s+){_VALUE}", re.DOTALL)
+# `password=`, `"token": `, `--password=`, `?sig=`, also inside quoted JSON. What follows is matched only after the key
+# of a secret, for it may hold further keys: `url: http://host/?token=x`, `--verbose --password x`.
+_ASSIGNED = re.compile(rf"(?<![A-Za-z0-9_.\-])-{{0,2}}{_KEY}\\*[\"']?\s*(?:=>|[:=])\s*")
+_LONG_OPTION = re.compile(rf"(?<!\S)--{_KEY}\s+")
 
 _WHOLE = [
     # A private key, also one cut off before its end.
@@ -254,17 +254,25 @@ class _Redaction:
             text = pattern.sub(MARK, text)
         for pattern in _AFTER:
             text = pattern.sub(lambda found: found["before"] + MARK, text)
-        for pattern in (_LONG_OPTION, _ASSIGNMENT):
-            text = pattern.sub(_without_value, text)
-        return text
+        return _without_values(_ASSIGNED, _without_values(_LONG_OPTION, text))
 
 
-def _without_value(found: re.Match[str]) -> str:
-    if not is_secret_key(found["key"]) or MARK in found["value"] or found["value"].startswith(MARK[:-1]):
-        return found.group(0)
-    value = found["value"]
+def _without_values(before: re.Pattern[str], text: str) -> str:
+    """The text without the values that stand behind the keys of secrets."""
+    parts, position, copied = [], 0, 0
+    while found := before.search(text, position):
+        position = found.end()
+        value = _VALUE.match(text, position) if is_secret_key(found["key"]) else None
+        if value:
+            parts += [text[copied:position], _marked(value["value"])]
+            position = copied = value.end()
+    return "".join([*parts, text[copied:]])
+
+
+def _marked(value: str) -> str:
+    if MARK in value or value.startswith(MARK[:-1]):
+        return value
     opening = re.match(r"\\*[\"']", value)
     quotes = opening.group(0) if opening else ""
     closed = quotes if quotes and value.endswith(quotes) and len(value) > len(quotes) else ""
-    start = found.start("value") - found.start()
-    return found.group(0)[:start] + quotes + MARK + closed
+    return quotes + MARK + closed
