@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._health.definitions import validate_checks
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import MARK, redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification import Fault
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import NAME_RULE, check_name
@@ -52,6 +53,7 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _patterns(values)
     for sentence in validate_checks(values.get("patch_health_checks", [])):
         yield Fault("patch_health_checks", "", sentence[:1].lower() + sentence[1:].rstrip("."), "")
+    yield from _secrets(values.get("patch_health_checks", []))
     yield from _holds(values.get("patch_holds", ()))
     if "patch_waves" in values:
         yield from _waves(values["patch_waves"])
@@ -71,6 +73,30 @@ def _patterns(values: Mapping[str, Any]) -> Iterator[Fault]:
         for index, pattern in enumerate(values.get(name, ())):
             if not pattern.strip():
                 yield Fault(f"{name}[{index}]", "", "is empty", "Name a package or a glob pattern.")
+
+
+def _secrets(checks: Any) -> Iterator[Fault]:
+    """A plan is read by approvers and auditors, so a secret in a check would be there for all of them."""
+    remedy = (
+        "A plan keeps its checks in clear text. Use a command check that reads the secret on the host, or an address "
+        "of the service that needs none."
+    )
+    for key in _redacted_keys(checks, redact(checks), "patch_health_checks"):
+        yield Fault(key, "", "holds a secret", remedy)
+
+
+def _redacted_keys(value: Any, redacted: Any, key: str) -> Iterator[str]:
+    """The paths of the values that redaction has changed. What it made of a key that is a secret, is not shown."""
+    if isinstance(value, Mapping) and isinstance(redacted, Mapping):
+        for (name, inner), (shown, inner_redacted) in zip(value.items(), redacted.items(), strict=True):
+            if shown != name:
+                yield f"{key}.{show(shown)}"
+            yield from _redacted_keys(inner, inner_redacted, f"{key}.{show(shown)}")
+    elif isinstance(value, list) and isinstance(redacted, list):
+        for index, (inner, inner_redacted) in enumerate(zip(value, redacted, strict=True)):
+            yield from _redacted_keys(inner, inner_redacted, f"{key}[{index}]")
+    elif isinstance(redacted, str) and MARK in redacted and redacted != value:
+        yield key
 
 
 def _holds(holds: Any) -> Iterator[Fault]:
