@@ -142,8 +142,8 @@ def refuse_begun(book: Book, *, replace: bool) -> None:
         raise FleetError(
             f"Tenant {book.tenant} has plan {book.plan[:16]} in cycle {cycle}, and it is being applied.",
             kind="plan_begun",
-            remedy="Go on with patch_apply.yml. Where that cannot be (expired, budget spent), see that every host is in "
-            "service, then say -e patch_replace=true, or plan an emergency cycle "
+            remedy="Go on with patch_apply.yml. Where that cannot be (expired, budget spent), see that every host is "
+            "in service, then say -e patch_replace=true, or plan an emergency cycle "
             f"({cycle.partition('-e')[0]}-e1).",
         )
 

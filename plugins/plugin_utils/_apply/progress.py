@@ -135,7 +135,8 @@ def _take_step(attempt: Attempt, phase: str, outcome: str, entry: dict[str, Any]
 def _take_outcome(progress: Progress, entry: dict[str, Any]) -> None:
     """Keep the outcome, unless it only says that the host was left as an earlier outcome has it: nothing got better."""
     data, outcome = entry["data"], HostOutcome(entry["outcome"])
-    if outcome is HostOutcome.NOT_ATTEMPTED and entry["host"] in progress.outcomes:
+    known = progress.outcomes.get(entry["host"])
+    if outcome is HostOutcome.NOT_ATTEMPTED and known and known.outcome is not HostOutcome.NOT_ATTEMPTED:
         return
     progress.outcomes[entry["host"]] = Finished(
         outcome,

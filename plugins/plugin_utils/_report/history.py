@@ -117,8 +117,8 @@ def _take_outcome(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str
     reason = shapes.text(data.get("reason", ""))
     if outcome is not HostOutcome.NOT_ATTEMPTED or entry["attempt"] == host.begun:
         host.begun = None
-    if outcome is HostOutcome.NOT_ATTEMPTED and host.outcome is not None:
-        host.refusal = reason if host.outcome is not HostOutcome.NOT_ATTEMPTED else ""
+    if outcome is HostOutcome.NOT_ATTEMPTED and host.outcome not in (None, HostOutcome.NOT_ATTEMPTED):
+        host.refusal = reason
         return
     _turn_to(host, entry["attempt"])
     host.outcome, host.in_service, host.reason, host.refusal = outcome, in_service, reason, ""

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
     Book,
+    abandon_attempt,
     choose_plans,
     close_attempt,
     open_attempt,
@@ -207,3 +208,38 @@ def test_a_host_in_the_middle_of_an_attempt_that_died_is_remembered_until_it_is_
     book.write(third.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
     finish(book, third.number, "web1", HostOutcome.VERIFIED)
     assert not book.progress().in_the_middle("web1")
+
+
+def test_a_refusal_never_improves_what_is_known_of_a_host(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = open_(book)
+    finish(book, first.number, "web1", HostOutcome.UNREACHABLE, "no")
+    close_attempt(book, first, now_missing="the end came first")
+    second = open_(book)
+    finish(book, second.number, "web1", HostOutcome.NOT_ATTEMPTED, "yes")
+    done = book.progress().outcomes["web1"]
+    assert (done.outcome, done.in_service) == (HostOutcome.UNREACHABLE, "no")
+    assert book.progress().spent == ["web1"]
+
+
+def test_what_kept_a_host_back_may_be_gone_the_next_time(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = open_(book)
+    finish(book, first.number, "web1", HostOutcome.SKIPPED)
+    close_attempt(book, first, now_missing="the end came first")
+    assert ["web1"] in open_(book).batches
+
+
+def test_a_host_that_the_plan_could_not_reach_spends_no_budget(tmp_path: Path) -> None:
+    book = make_book(tmp_path, web3="unreachable")
+    open_(book)
+    assert book.progress().outcomes["web3"].outcome is HostOutcome.UNREACHABLE
+    assert book.progress().spent == []
+
+
+def test_an_abandoned_attempt_is_closed_and_says_by_whom(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    open_attempt(book, purpose="apply", runner=runner(1, host="elsewhere"), inventory=ALL, limit=None, now=NOW)
+    assert abandon_attempt(book, runner(2)) == 1
+    assert abandon_attempt(book, runner(2)) is None
+    assert open_(book).number == 2

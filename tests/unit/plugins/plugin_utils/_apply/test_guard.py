@@ -170,3 +170,30 @@ def test_an_intent_is_in_the_ledger_before_the_change(tmp_path: Path) -> None:
     last = list(book.state.entries("alpha", book.plan))[-1]
     assert b'"outcome":"intent"' in last
     assert b'"host":"web1"' in last
+
+
+def test_a_host_in_work_is_finished_when_its_plan_expires(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = opened(book)
+    book.write(attempt.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    assert ask(book, "web1", now=NOW + timedelta(hours=2)).host == "web1"
+
+
+def test_a_member_whose_service_is_not_known_counts_as_away(tmp_path: Path) -> None:
+    book = make_book(tmp_path, max_failed=3)
+    attempt = opened(book)
+    finish(book, attempt.number, "web1", HostOutcome.SKIPPED, in_service="unknown")
+    assert refusal(book, "web2") == "cluster_short"
+
+
+def test_a_permit_knows_what_was_staged_and_who_is_resumed(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    stage = opened(book, purpose="stage")
+    book.write(stage.number, "web1", Phase.STAGE, EntryOutcome.CHANGED, {})
+    close_attempt(book, stage, now_missing="")
+    died = opened(book)
+    book.write(died.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    opened(book)
+    assert (ask(book, "web1").staged, ask(book, "web1").resumed) == (True, True)
+    assert refusal(book, "web2") == "cluster_short"
