@@ -95,9 +95,7 @@ def _run(given: argparse.Namespace, lab: Lab) -> int:
         lab.down()
     elif given.command == "clean":
         traffic.stop(lab)
-        images_of = lab.podman
-        lab.down()
-        image.remove_images(images_of)
+        lab.clean()
     elif given.command == "status":
         return _status(lab)
     elif given.command == "ssh":

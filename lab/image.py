@@ -100,7 +100,7 @@ def remove_images(podman: Podman) -> None:
     """Remove every image of the lab, of whatever recipe."""
     listed = podman.run("image", "ls", "--quiet", "--filter", f"reference={IMAGE}-*").split()
     if listed:
-        podman.run("image", "rm", "--force", *sorted(set(listed)))
+        podman.run("image", "rm", *sorted(set(listed)))
 
 
 @contextlib.contextmanager

@@ -304,6 +304,17 @@ class Lab:
         """Stop and remove every container, the network and the lab's folder."""
         with self.locked():
             self._tear_down()
+        self._forget()
+
+    def clean(self) -> None:
+        """Like ``down``, and remove the lab's images; those that another lab uses make podman refuse."""
+        with self.locked():
+            self._tear_down()
+            image.remove_images(self.podman)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._podman = None
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.folder.parent.rmdir()
