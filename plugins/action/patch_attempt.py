@@ -24,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
@@ -56,6 +57,8 @@ class ActionModule(FleetAction):
         limit = set(self.variable(variables, "ansible_play_hosts_all")) if variables.get("ansible_limit") else None
         # All books are verified before the first attempt is opened: a bad plan stops the run with nothing begun.
         books = [open_book(state, tenant, plan) for tenant, plan in chosen]
+        # A host in two plans, and a name that Ansible would read as a pattern, are found before anything is opened.
+        rollout([(book.plan, book.head) for book in books], finished={}, inventory=inventory, limit=limit)
         now = datetime.now(timezone.utc)
         opened: list[tuple[Book, Attempt]] = []
         try:
@@ -68,7 +71,7 @@ class ActionModule(FleetAction):
                 close_attempt(book, attempt, now_missing=f"the attempt could not begin: {problem.message}")
             raise
         batches = [batch for _book, attempt in opened for batch in attempt.batches]
-        rollout = {
+        fleet_rollout = {
             "hosts": [host for batch in batches for host in batch] or [NOBODY],
             "serial": [len(batch) for batch in batches] or [1],
             "plans": {book.tenant: book.plan for book, _attempt in opened},
@@ -82,8 +85,8 @@ class ActionModule(FleetAction):
         }
         return {
             "changed": False,
-            "ansible_facts": {"fleet_rollout": rollout},
-            "msg": f"{len(rollout['hosts']) if batches else 0} hosts in {len(batches)} batches.",
+            "ansible_facts": {"fleet_rollout": fleet_rollout},
+            "msg": f"{sum(map(len, batches))} hosts in {len(batches)} batches.",
             "fleet_attempts": [
                 {
                     "plan": book.plan,
