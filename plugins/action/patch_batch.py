@@ -30,7 +30,7 @@ class ActionModule(FleetAction):
             head = state.get_plan(tenant, plan)
             progress = read_progress(state.entries(tenant, plan))
             policy = state.get_host(tenant, plan, hosts[0])["policy"]
-            refuse_new_hosts(state, head, progress)
+            refuse_new_hosts(state, head, progress, hosts)
             turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=simulated)
         except FleetError as refusal:
             return {**refusal.as_result(), "proceed": False, "first_of_wave": False, "last_of_wave": False, "hooks": {}}

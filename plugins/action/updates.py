@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
@@ -27,8 +28,7 @@ class ActionModule(FleetAction):
         if applying:
             permit.require(Phase.PREFLIGHT, *([Phase.DRAIN] if policy["load_balancer"] else []))
         phase = Phase.APPLY if applying else Phase.ROLLBACK
-        # A planned change that is done already, or was withdrawn since, is left alone.
-        transaction = permit.attempt.remaining.get(permit.host, document["transaction"])
+        transaction = _left_of(document["transaction"], permit.attempt.remaining.get(permit.host, []))
         permit.note_intent(phase, {"state": arguments["state"], "packages": len(transaction)})
         result = self.on_target_persistently(
             "bankops.fleet.updates",
@@ -47,3 +47,18 @@ class ActionModule(FleetAction):
         )
         evidence = ("before", "after", "restarted", "reboot", "seconds", "reattached", "msg", "fleet_failure")
         return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
+
+
+def _left_of(planned: list[dict[str, t.Any]], remaining: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The planned changes that the preflight left to be made: what is done already, or was withdrawn, is left alone.
+
+    Raises FleetError of kind ``transaction_mismatch`` when the preflight's record names anything else.
+    """
+    left = [change for change in planned if change in remaining]
+    if len(left) != len(remaining):
+        raise FleetError(
+            "What the preflight left to be changed is not a part of the plan.",
+            kind="transaction_mismatch",
+            remedy="Look into the ledger of the plan; then run patch_apply.yml again.",
+        )
+    return left

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 import typing as t
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -51,15 +52,15 @@ class FleetAction(ActionBase):
         try:
             result.update(self.act(arguments, task_vars or {}))
         except FleetError as problem:
-            # Raised on the controller: the host was not asked to do anything.
+            # Raised on the controller: it is not a module on the host that failed.
             result.update(problem.as_result(), failed=True, fleet_refused=True)
         except AnsibleConnectionFailure as problem:
             result.update(self.unreachable(problem))
         return result
 
+    @abstractmethod
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Do the work; return the task's result. Raises FleetError."""
-        raise NotImplementedError
 
     def unreachable(self, problem: AnsibleConnectionFailure) -> dict[str, t.Any]:
         """The result of a task whose host went away."""

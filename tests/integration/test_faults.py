@@ -94,6 +94,11 @@ def test_a_host_that_vanishes_in_the_change_is_not_forgotten(fresh: RunningLab) 
         assert "web1: unreachable, out of service" in said(applied)
     finally:
         subprocess.run(["podman", "unpause", container], check=False, capture_output=True)
+    # It is back, still drained by us: the same plan brings it, and then the other one, to a good end.
+    resumed = fresh.play("patch_apply.yml", patch_cycle=cycle, patch_tenants=["alpha"])
+    assert resumed.returncode == 0, resumed.stdout[-5000:]
+    assert fresh.outcomes("alpha", cycle) == {"web1": "verified", "web2": "verified"}
+    assert fresh.servers() == {"web1": "UP", "web2": "UP"}
 
 
 def test_a_changed_plan_is_refused_and_a_changed_host_gets_only_what_is_left(fresh: RunningLab) -> None:

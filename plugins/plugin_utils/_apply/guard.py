@@ -9,6 +9,7 @@ Tags and ``--start-at-task`` jump over guard tasks; they cannot jump over this.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,7 +93,7 @@ def permit(state: State, *, plan: str, tenant: str, host: str, process: int, pur
     if host not in attempt.started:
         _refuse_expired(head, plan, now)
     if purpose == "apply" and host not in attempt.started:
-        refuse_new_hosts(state, head, progress)
+        refuse_new_hosts(state, head, progress, [host])
         _refuse_short_cluster(head, progress, host)
     resumed = host not in attempt.started and progress.in_the_middle(host)
     document = state.get_host(tenant, plan, host)
@@ -106,17 +107,21 @@ def _refuse_expired(head: dict[str, Any], plan: str, now: datetime) -> None:
         )
 
 
-def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress) -> None:
-    """Raise FleetError (``stopped``, ``budget_spent``) when no further host may be begun."""
+def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress, hosts: Collection[str]) -> None:
+    """Raise FleetError (``stopped``, ``budget_spent``) when none of ``hosts`` may be begun.
+
+    A host that spent the budget itself, and may be tried again, does not stand in its own way.
+    """
     stopped = state.stop_requested(head["tenant"])
     if stopped:
         raise FleetError(
             f"{stopped} asks to stop.", kind="stopped", remedy="Remove the file, then run patch_apply.yml again."
         )
     may_fail = head["limits"]["max_failed"]
-    if len(progress.spent) > may_fail:
+    spent = [host for host in progress.spent if host not in hosts]
+    if len(spent) > may_fail:
         raise FleetError(
-            f"The failure budget is spent: {may_fail} hosts may fail, and {', '.join(progress.spent)} did.",
+            f"The failure budget is spent: {may_fail} hosts may fail, and {', '.join(spent)} did.",
             kind="budget_spent",
             remedy="Mend these hosts, then plan again.",
         )

@@ -82,9 +82,13 @@ class Progress:
         return next((attempt for attempt in reversed(self.attempts) if not attempt.closed), None)
 
     def in_the_middle(self, host: str) -> bool:
-        """Whether the last attempt that began the host never judged it: it may be drained and half changed."""
-        begun = next((attempt for attempt in reversed(self.attempts) if host in attempt.started), None)
-        return begun is not None and begun.purpose == "apply" and host not in begun.judged
+        """Whether the host was begun and went away, or was never judged: it may be drained and half changed."""
+        applied = (attempt for attempt in reversed(self.attempts) if attempt.purpose == "apply")
+        begun = next((attempt for attempt in applied if host in attempt.started), None)
+        if begun is None:
+            return False
+        done = self.outcomes.get(host)
+        return host not in begun.judged or (done is not None and done.outcome is HostOutcome.UNREACHABLE)
 
     @property
     def spent(self) -> list[str]:

@@ -197,3 +197,26 @@ def test_a_permit_knows_what_was_staged_and_who_is_resumed(tmp_path: Path) -> No
     opened(book)
     assert (ask(book, "web1").staged, ask(book, "web1").resumed) == (True, True)
     assert refusal(book, "web2") == "cluster_short"
+
+
+def test_a_host_that_went_away_in_its_change_is_resumed_and_does_not_stand_in_its_own_way(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = opened(book)
+    book.write(first.number, "web1", Phase.APPLY, EntryOutcome.INTENT, {})
+    finish(book, first.number, "web1", HostOutcome.UNREACHABLE, in_service="no")
+    close_attempt(book, first, now_missing="")
+    opened(book)
+    assert ask(book, "web1").resumed
+    assert refusal(book, "web2") == "budget_spent"
+
+
+def test_staging_again_does_not_hide_that_a_host_is_in_the_middle(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    died = opened(book)
+    book.write(died.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    stage = opened(book, purpose="stage")
+    book.write(stage.number, "web1", Phase.STAGE, EntryOutcome.INTENT, {})
+    close_attempt(book, stage, now_missing="")
+    opened(book)
+    assert ask(book, "web1").resumed
