@@ -34,6 +34,11 @@ class ActionModule(FleetAction):
             return {"changed": True, "msg": "The host would be rebooted."}
         timeout = arguments["timeout"] or permit.document["policy"]["reboot_timeout"]
         before = self._proof()
+        earlier = permit.progress.began(permit.host, Phase.REBOOT)
+        if earlier and earlier.data.get("boot") not in (None, before):
+            # An earlier attempt ended while the host was rebooting: it has, and is not made to again.
+            evidence = {"before": earlier.data["boot"], "after": before, "seconds": None}
+            return {"changed": True, "fleet_evidence": evidence, **evidence}
         permit.note_intent(Phase.REBOOT, {"boot": before})
         begun = time.monotonic()
         self._send_reboot()

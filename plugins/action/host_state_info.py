@@ -10,6 +10,8 @@ import typing as t
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 
+MODULE = "bankops.fleet.host_state_info"
+
 
 class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
@@ -22,16 +24,17 @@ class ActionModule(FleetAction):
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         given = {key: value for key, value in arguments.items() if key != "plan" and value is not None}
         if arguments["plan"] is None:
-            return self.on_target("bankops.fleet.host_state_info", given, variables)
-        permit = self.permit(arguments["plan"], variables)
-        policy = permit.document["policy"]
+            return self.on_target(MODULE, given, variables)
+        state, plan = self.state(variables), arguments["plan"]
+        tenant, host = str(self.variable(variables, "fleet_tenant")), str(variables["inventory_hostname"])
+        policy = state.get_host(tenant, plan, host)["policy"]
         planned = {
-            "before": permit.state.get_baseline(permit.head["tenant"], arguments["plan"], permit.host),
+            "before": state.get_baseline(tenant, plan, host),
             "checks": policy["health_checks"],
             "timeout": policy["verify_timeout"],
         }
         result = self.on_target_persistently(
-            "bankops.fleet.host_state_info", {**planned, **given}, variables, patience=policy["reconnect_timeout"]
+            MODULE, {**planned, **given}, variables, patience=policy["reconnect_timeout"]
         )
         if "settled" not in result:
             return result

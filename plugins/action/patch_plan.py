@@ -19,6 +19,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import look_at_population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import planned_ticket_gate, ticket_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import summarise
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
@@ -59,8 +61,12 @@ class ActionModule(FleetAction):
         self, state: State, cycle: str, tenants: list[str], policies: dict[str, Policy], variables: dict[str, t.Any]
     ) -> dict[str, t.Any]:
         provenance = read_provenance(Path.cwd())
+        inventory = self.variable(variables, "groups")["all"]
         plans: list[dict[str, str]] = []
         for tenant in tenants:
+            own = [policy for policy in policies.values() if policy.tenant == tenant]
+            incomplete = [policy.incomplete for policy in own]
+            ticket = ticket_of(self.variable(variables, "patch_ticket"), tenant)
             frozen = freeze_plan(
                 state,
                 tenant=tenant,
@@ -70,6 +76,8 @@ class ActionModule(FleetAction):
                 revision=str(provenance["revision"]),
                 source=self.inventory_sources(variables),
                 bystanders=self._bystanders(tenant, cycle, policies, variables),
+                population=look_at_population(state, tenant, incomplete=incomplete, inventory=inventory),
+                ticket=planned_ticket_gate(own[0].as_data(), ticket),
             )
             self._record(state, frozen, provenance)
             lines, path = summarise(state, tenant, frozen.plan)

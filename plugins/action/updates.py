@@ -10,6 +10,8 @@ import typing as t
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import ROLLBACK_BEGUN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
 APPLIED, ROLLED_BACK = "applied", "rolled_back"
@@ -23,10 +25,11 @@ class ActionModule(FleetAction):
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         applying = arguments["state"] == APPLIED
-        permit = self.permit(arguments["plan"], variables)
+        permit = self.permit(arguments["plan"], variables, purposes=("apply",) if applying else ("apply", "rollback"))
         document, policy = permit.document, permit.document["policy"]
         if applying:
             permit.require(Phase.PREFLIGHT, *([Phase.DRAIN] if policy["load_balancer"] else []))
+            _refuse_rolled_back(permit)
         phase = Phase.APPLY if applying else Phase.ROLLBACK
         transaction = _left_of(document["transaction"], permit.attempt.remaining.get(permit.host, []))
         permit.note_intent(phase, {"state": arguments["state"], "packages": len(transaction)})
@@ -47,6 +50,16 @@ class ActionModule(FleetAction):
         )
         evidence = ("before", "after", "restarted", "reboot", "seconds", "reattached", "msg", "fleet_failure")
         return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
+
+
+def _refuse_rolled_back(permit: Permit) -> None:
+    """What an earlier attempt was taking back is not applied again; the way goes on with the rollback."""
+    if permit.progress.began(permit.host, Phase.ROLLBACK):
+        raise FleetError(
+            "An earlier attempt had begun to roll this host back.",
+            kind=ROLLBACK_BEGUN,
+            remedy="The rollback is finished now.",
+        )
 
 
 def _left_of(planned: list[dict[str, t.Any]], remaining: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

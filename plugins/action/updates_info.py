@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 from datetime import datetime, timezone
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import PreflightVerdict, evaluate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import (
+    PreflightVerdict,
+    evaluate,
+    regardless,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import selection
 
 MODULE = "bankops.fleet.updates_info"
@@ -52,7 +55,8 @@ class ActionModule(FleetAction):
     def _preflight(self, plan: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Read the host once more, and say whether it is still the host that was planned for."""
         permit = self.permit(plan, variables)
-        document = permit.document
+        document, policy = permit.document, permit.document["policy"]
+        taking_back = permit.attempt.purpose == "rollback"
         if not permit.staged:
             raise FleetError(
                 "Nothing was staged on this host.",
@@ -63,24 +67,28 @@ class ActionModule(FleetAction):
             "manager": document["manager"],
             "refresh": False,
             "selection": document["selection"],
-            "checks": document["policy"]["health_checks"],
+            "checks": policy["health_checks"],
         }
-        scan = {**self.on_target(MODULE, arguments, variables), "resumed": permit.resumed}
+        if permit.resumed:
+            # What an earlier attempt has started is waited for, and its result is evidence.
+            arguments |= {"plan": plan, "timeout": policy["timeout"]}
+            answer = self.on_target_persistently(MODULE, arguments, variables, patience=policy["reconnect_timeout"])
+        else:
+            answer = self.on_target(MODULE, arguments, variables)
+        scan = {**answer, "resumed": permit.resumed}
         if scan.get("failed"):
             return scan
         found = evaluate(document, scan, datetime.now(timezone.utc))
-        if permit.resumed and found.verdict is not PreflightVerdict.BLOCKED:
-            # It may be drained and was never verified, so it goes the whole way; updates itself repeats nothing.
-            note = "an earlier attempt ended in the middle of its change"
-            whole = list(document["transaction"])
-            found = replace(found, verdict=PreflightVerdict.PROCEED, remaining=whole, notes=[*found.notes, note])
+        if permit.resumed or taking_back:
+            found = regardless(found, document, "an earlier attempt ended in the middle of its change" * permit.resumed)
         verdict = found.as_data()
-        result = {**scan, "preflight": verdict, "policy": document["policy"], "fleet_evidence": verdict}
+        evidence = {**verdict, "gates": permit.gates, **({"runs": scan["runs"]} if scan.get("runs") else {})}
+        result = {**scan, "preflight": verdict, "policy": policy, "fleet_evidence": evidence}
         if found.verdict is PreflightVerdict.BLOCKED:
             why = "; ".join(f"{gate['name']}: {gate['evidence']}" for gate in found.blocks)
             blocked = FleetError(f"Preflight: {why}", kind="preflight_blocked")
             return {**result, **blocked.as_result(), "failed": True}
-        if not permit.resumed and not permit.attempt.check_mode:
+        if not permit.resumed and not taking_back and not permit.attempt.check_mode:
             # What a resumed host was like before its change is what the first attempt saw.
             permit.state.put_baseline(permit.head["tenant"], plan, permit.host, scan["state"])
         return result

@@ -16,7 +16,7 @@ class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {"plan": {"type": "str", "required": True}}
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        permit = self.permit(arguments["plan"], variables, purpose="stage")
+        permit = self.permit(arguments["plan"], variables, purposes=("stage",))
         document, policy = permit.document, permit.document["policy"]
         permit.note_intent(Phase.STAGE, {"packages": len(document["transaction"])})
         result = self.on_target(

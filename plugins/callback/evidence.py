@@ -36,8 +36,9 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import collection_version
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder, TaskResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import TaskResult
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 # Values of variables that were encrypted one by one, by the name of their class in ansible-core 2.18 and from 2.19 on.

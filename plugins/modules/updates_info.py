@@ -84,6 +84,10 @@ options:
     type: list
     elements: dict
     default: []
+  timeout:
+    description: Seconds to wait for what an earlier attempt on the plan has started and is still at work.
+    type: float
+    default: 3600
 seealso:
   - module: bankops.fleet.host_state_info
 author: bankops.fleet contributors (@bankops)
@@ -117,6 +121,11 @@ state:
       type: dict
       returned: success
       sample: {}
+runs:
+  description: What an earlier attempt on the plan has started on the host, and how it ended. Empty when nothing was.
+  returned: success
+  type: dict
+  sample: {apply: {state: interrupted, status: null, started: '2026-11-21T04:23:41Z'}}
 packages:
   description: The packages of the host.
   returned: success
@@ -188,6 +197,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._host.scan import scan_host
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.examine import examine
 
 
 def main() -> None:
@@ -210,10 +220,13 @@ def main() -> None:
                 },
             },
             "checks": {"type": "list", "elements": "dict", "default": []},
+            "timeout": {"type": "float", "default": 3600},
         },
         supports_check_mode=True,
     )
+    plan = module.params["plan"]
     try:
+        runs = examine(Commands(), plan, module.params["timeout"]) if plan else {}
         result = scan_host(
             Commands(),
             manager=module.params["manager"],
@@ -224,7 +237,7 @@ def main() -> None:
         )
     except FleetError as problem:
         module.fail_json(**problem.as_result())
-    module.exit_json(changed=False, **result)
+    module.exit_json(changed=False, runs=runs, **result)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import os
 import time
 import typing as t
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure
@@ -20,6 +21,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
 from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables import policy_options, variables_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.cycle import is_emergency
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy, read_policies
@@ -27,6 +29,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 DEFAULT_STATE_DIR = "~/.local/state/bankops-fleet"
+
+VAULTED = frozenset({"AnsibleVaultEncryptedUnicode", "EncryptedString"})
+"""Classes of values that were encrypted one by one, in ansible-core 2.18 and from 2.19 on."""
+
+_NOT_OF_THE_HOST = frozenset(("hostvars", "groups", "vars", "ansible_delegated_vars"))
 
 FORBIDDEN = frozenset(("ansible_facts", "add_host", "add_group", "ansible_stats"))
 """Keys of a result by which Ansible itself would take orders."""
@@ -104,17 +111,28 @@ class FleetAction(ActionBase):
         sources = self.variable(variables, "ansible_inventory_sources") or ["the inventory"]
         return ", ".join(str(source) for source in sources)
 
-    def permit(self, plan: str, variables: Mapping[str, t.Any], *, purpose: str = "apply") -> Permit:
-        """What the guards allow this task, for the host it is for. Raises FleetError with what does not hold."""
+    def permit(
+        self, plan: str, variables: Mapping[str, t.Any], *, purposes: Collection[str] = ("apply", "rollback")
+    ) -> Permit:
+        """What the guards allow this task, for the host it is for, in an attempt with one of these purposes.
+
+        Raises FleetError with what does not hold.
+        """
         return permit(
             self.state(variables),
             plan=plan,
             tenant=str(self.variable(variables, "fleet_tenant")),
             host=str(variables["inventory_hostname"]),
             process=controller_process(),
-            purpose=purpose,
+            purposes=purposes,
             now=datetime.now(timezone.utc),
         )
+
+    def secrets(self, variables: Mapping[str, t.Any]) -> frozenset[str]:
+        """The secret values among the variables of the task's host, which must not stand in a record."""
+        own = {name: value for name, value in variables.items() if name not in _NOT_OF_THE_HOST}
+        prompted = {"password": self._play_context.password, "become_pass": self._play_context.become_pass}
+        return collect_secrets({**own, **prompted}, lambda value: type(value).__name__ in VAULTED)
 
     def show(self, lines: list[str]) -> None:
         """Print lines for people as they are; a task's result would quote and fold them."""
@@ -151,8 +169,9 @@ class FleetAction(ActionBase):
             self._connection.close()
 
 
+@cache
 def controller_process() -> int:
-    """The pid of the ansible-playbook process this action's worker was forked from."""
+    """The pid of the ansible-playbook process this action's worker was forked from; processes of the worker know it."""
     return os.getppid()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a batch may start: its wave's turn has come, and the wave before has soaked."""
+"""Whether a batch may start: its wave's turn has come, and the wave before has soaked and is still well."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Turn:
     first_of_wave: bool
     last_of_wave: bool
     soaked_at: datetime | None
+    wave_before: dict[str, Any] | None
 
 
 def turn_of(head: dict[str, Any], progress: Progress, hosts: list[str], now: datetime, *, simulated: bool) -> Turn:
@@ -46,12 +47,89 @@ def turn_of(head: dict[str, Any], progress: Progress, hosts: list[str], now: dat
                     first_of_wave=_all_untouched(progress, wave["batches"], hosts),
                     last_of_wave=_all_others_done(progress, wave["batches"], hosts),
                     soaked_at=soaked_at if soaked_at and soaked_at > now else None,
+                    wave_before=None if simulated else _wave_before(head, index),
                 )
     raise FleetError(
         f"The plan has no batch with {', '.join(hosts)} together.",
         kind="not_a_batch",
         remedy="Leave hosts and serial of the play to patch_apply.yml.",
     )
+
+
+def require_waves_before(
+    head: dict[str, Any], progress: Progress, host: str, now: datetime, *, simulated: bool = False
+) -> None:
+    """Whether a host's wave may begin: what the guard of a single host asks.
+
+    Raises FleetError: those of ``turn_of``, ``soaking``, and ``wave_unseen`` and ``wave_unwell`` when the hosts of the
+    wave before were not looked at since, or are not well any more.
+    """
+    index = next(number for number, wave in enumerate(head["waves"]) for batch in wave["batches"] if host in batch)
+    if simulated:
+        return
+    soaked_at = _require_waves_before(head, progress, index)
+    if soaked_at and soaked_at > now:
+        raise FleetError(
+            f"The wave before {head['waves'][index]['name']} soaks until {soaked_at:%Y-%m-%dT%H:%M:%SZ}.",
+            kind="soaking",
+            remedy="Run patch_apply.yml again then.",
+        )
+    before = _wave_before(head, index)
+    if before is None:
+        return
+    unseen = hosts_to_look_at(progress, before)
+    if unseen:
+        raise FleetError(
+            f"Since wave {before['name']} has soaked, nobody has looked at {', '.join(unseen[:10])}.",
+            kind="wave_unseen",
+            remedy="Run patch_apply.yml from its beginning, which looks first.",
+        )
+    _refuse_unwell(progress, before)
+
+
+def hosts_to_look_at(progress: Progress, wave: dict[str, Any]) -> list[str]:
+    """The verified hosts of a complete wave whose health since then is not known to this attempt.
+
+    A wave that need not soak, and that this very attempt has just verified, is known well enough.
+    """
+    current = progress.current.number if progress.current else 0
+    hosts = [host for batch in wave["batches"] for host in batch]
+    verified = [host for host in hosts if _is(progress, host, HostOutcome.VERIFIED)]
+    if wave["soak_minutes"] == 0 and all(progress.outcomes[host].attempt == current for host in verified):
+        return []
+    return [host for host in verified if not _seen_since(progress, host, current, wave["soak_minutes"])]
+
+
+def _seen_since(progress: Progress, host: str, attempt: int, soak_minutes: int) -> bool:
+    look = progress.looks.get(host)
+    soaked_at = progress.outcomes[host].time + timedelta(minutes=soak_minutes)
+    return look is not None and look.attempt == attempt and look.time >= soaked_at
+
+
+def _refuse_unwell(progress: Progress, wave: dict[str, Any]) -> None:
+    unwell = {
+        host: progress.looks[host].reason
+        for batch in wave["batches"]
+        for host in batch
+        if _is(progress, host, HostOutcome.VERIFIED) and host in progress.looks and not progress.looks[host].well
+    }
+    if unwell:
+        named = "; ".join(f"{host}: {reason}" for host, reason in sorted(unwell.items())[:5])
+        raise FleetError(
+            f"Wave {wave['name']} was verified, and is not well any more: {named}",
+            kind="wave_unwell",
+            remedy="Mend these hosts, or roll them back with patch_rollback.yml.",
+        )
+
+
+def _wave_before(head: dict[str, Any], index: int) -> dict[str, Any] | None:
+    """The last wave before the one at ``index`` that has hosts."""
+    return next((wave for wave in reversed(head["waves"][:index]) if wave["batches"]), None)
+
+
+def _is(progress: Progress, host: str, outcome: HostOutcome) -> bool:
+    done = progress.outcomes.get(host)
+    return done is not None and done.outcome is outcome
 
 
 def _require_waves_before(head: dict[str, Any], progress: Progress, index: int) -> datetime | None:

@@ -10,19 +10,50 @@ Tags and ``--start-at-task`` jump over guard tasks; they cannot jump over this.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.batch import require_waves_before
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates, require_approved
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
     Attempt,
     Progress,
     read_progress,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Gate
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+NOT_BEGUN = frozenset(
+    (
+        "approval_expired",
+        "approval_foreign",
+        "approval_invalid",
+        "approval_own",
+        "approval_unknown",
+        "budget_spent",
+        "cluster_short",
+        "gate_closed",
+        "not_approved",
+        "not_recorded",
+        "opening_invalid",
+        "opening_unsigned",
+        "soaking",
+        "stopped",
+        "wave_incomplete",
+        "wave_unproven",
+        "wave_unseen",
+        "wave_unwell",
+    )
+)
+"""Kinds of refusals that say nothing about the host itself: a further attempt may begin it."""
+
+WAITING = frozenset(("soaking",))
+"""Of these, what goes as planned: nobody need look at it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +70,9 @@ class Permit:
     """The packages of the plan are on the host."""
     resumed: bool
     """An earlier attempt began the host and never came to its outcome."""
+    progress: Progress
+    gates: list[Gate] = field(default_factory=list)
+    """What the gates of the moment said, when this task began the host."""
 
     def require(self, *phases: Phase) -> None:
         """Raise FleetError unless each of these phases went well for the host in this attempt."""
@@ -67,11 +101,14 @@ class Permit:
         )
 
 
-def permit(state: State, *, plan: str, tenant: str, host: str, process: int, purpose: str, now: datetime) -> Permit:
+def permit(
+    state: State, *, plan: str, tenant: str, host: str, process: int, purposes: Collection[str], now: datetime
+) -> Permit:
     """Check everything that must hold before ``host`` is changed under ``plan``.
 
-    ``process`` is the pid of the running ansible-playbook. A stop file or a spent budget holds back a host that was
-    not begun; one already in work is always finished.
+    ``process`` is the pid of the running ansible-playbook, ``purposes`` are those of an attempt for which the task is
+    meant. A stop file, a spent budget and a closed gate hold back a host that was not begun; one in work is always
+    finished, and one that an earlier attempt left half changed is brought to an end whatever the calendar says.
 
     Raises FleetError with the kind of what does not hold.
     """
@@ -89,15 +126,25 @@ def permit(state: State, *, plan: str, tenant: str, host: str, process: int, pur
             remedy="Make a new plan that names it.",
         )
     progress = read_progress(state.entries(tenant, plan))
-    attempt = _attempt_of(progress.current, plan, host, process, purpose)
-    if host not in attempt.started:
-        _refuse_expired(head, plan, now)
-    if purpose == "apply" and host not in attempt.started:
-        refuse_new_hosts(state, head, progress, [host])
-        _refuse_short_cluster(head, progress, host)
+    attempt = own_attempt(progress.current, plan, host, process, purposes)
+    _refuse_unrecorded(attempt, plan)
+    document = state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"])
     resumed = host not in attempt.started and progress.in_the_middle(host)
-    document = state.get_host(tenant, plan, host)
-    return Permit(state, plan, head, document, attempt, host, host in progress.staged, resumed)
+    granted = Permit(state, plan, head, document, attempt, host, host in progress.staged, resumed, progress)
+    if host in attempt.started:
+        return granted
+    if attempt.purpose == "apply":
+        _refuse_expired(head, plan, now)
+    if attempt.purpose == "stage":
+        return granted
+    require_approved(state, head, plan, document["policy"], attempt, now)
+    refuse_new_hosts(state, head, progress, [host])
+    _refuse_short_cluster(head, progress, host)
+    if attempt.purpose == "apply" and not resumed:
+        require_waves_before(head, progress, host, now, simulated=attempt.check_mode)
+        gates = open_gates(progress, [document], now)
+        return replace(granted, gates=gates)
+    return granted
 
 
 def _refuse_expired(head: dict[str, Any], plan: str, now: datetime) -> None:
@@ -108,10 +155,12 @@ def _refuse_expired(head: dict[str, Any], plan: str, now: datetime) -> None:
 
 
 def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress, hosts: Collection[str]) -> None:
-    """Raise FleetError (``stopped``, ``budget_spent``) when none of ``hosts`` may be begun.
+    """Raise FleetError (``stopped``, ``budget_spent``, ``not_recorded``) when none of ``hosts`` may be begun.
 
     A host that spent the budget itself, and may be tried again, does not stand in its own way.
     """
+    if progress.current:
+        _refuse_unrecorded(progress.current, digest(head))
     stopped = state.stop_requested(head["tenant"])
     if stopped:
         raise FleetError(
@@ -151,23 +200,20 @@ def _may_be_away(progress: Progress, host: str) -> bool:
     return done is not None and not done.by_plan and done.in_service != "yes"
 
 
-def _attempt_of(attempt: Attempt | None, plan: str, host: str, process: int, purpose: str) -> Attempt:
-    """The open attempt, if it is this process's own, is recorded, and has this host in one of its batches."""
+def own_attempt(attempt: Attempt | None, plan: str, host: str, process: int, purposes: Collection[str]) -> Attempt:
+    """The open attempt, if it is this process's own and has this host in one of its batches.
+
+    Raises FleetError: ``no_attempt``, ``foreign_attempt``, ``host_not_in_attempt``.
+    """
     remedy = "Run patch_apply.yml, which opens the attempt itself."
     if attempt is None:
         raise FleetError(f"No attempt on plan {plan[:16]} is open.", kind="no_attempt", remedy=remedy)
-    if attempt.process != process or attempt.purpose != purpose:
+    if attempt.process != process or attempt.purpose not in purposes:
         raise FleetError(
             f"Attempt {attempt.number} on plan {plan[:16]} ({attempt.purpose}) was opened by process "
             f"{attempt.process} on {attempt.controller}.",
             kind="foreign_attempt",
             remedy=remedy,
-        )
-    if not attempt.recorder:
-        raise FleetError(
-            f"Nobody records attempt {attempt.number} on plan {plan[:16]}.",
-            kind="not_recorded",
-            remedy="Enable the callback: callbacks_enabled = bankops.fleet.evidence in ansible.cfg.",
         )
     if not any(host in batch for batch in attempt.batches):
         raise FleetError(
@@ -176,3 +222,12 @@ def _attempt_of(attempt: Attempt | None, plan: str, host: str, process: int, pur
             remedy="Take it into the limit, and run patch_apply.yml again.",
         )
     return attempt
+
+
+def _refuse_unrecorded(attempt: Attempt, plan: str) -> None:
+    if not attempt.recorder:
+        raise FleetError(
+            f"Nobody records attempt {attempt.number} on plan {plan[:16]}.",
+            kind="not_recorded",
+            remedy="Enable the callback: callbacks_enabled = bankops.fleet.evidence in ansible.cfg.",
+        )

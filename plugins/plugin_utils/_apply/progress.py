@@ -19,7 +19,16 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 )
 
 # Lines with one of these decide; the others need not be parsed, which counts on a large ledger.
-_PHASES = (Phase.OPEN, Phase.CLOSE, Phase.OUTCOME, Phase.STAGE, Phase.PREFLIGHT, Phase.DRAIN)
+_PHASES = (
+    Phase.OPEN,
+    Phase.CLOSE,
+    Phase.OUTCOME,
+    Phase.STAGE,
+    Phase.PREFLIGHT,
+    Phase.DRAIN,
+    Phase.SOAK,
+    Phase.GATE,
+)
 _MARKS = (
     f'"outcome":"{EntryOutcome.INTENT.value}"'.encode(),
     *(f'"phase":"{phase.value}"'.encode() for phase in _PHASES),
@@ -30,6 +39,25 @@ SPENDING = frozenset({HostOutcome.UNREACHABLE, HostOutcome.FAILED, HostOutcome.R
 
 FINISHED = frozenset(HostOutcome) - {HostOutcome.UNREACHABLE, HostOutcome.SKIPPED, HostOutcome.NOT_ATTEMPTED}
 """Outcomes that no further attempt changes. What kept a host from being begun may be gone the next time."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What was about to be done to a host, and the evidence from before it."""
+
+    phase: Phase
+    attempt: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a host of a wave was, when somebody looked after the wave had soaked."""
+
+    well: bool
+    attempt: int
+    time: datetime
+    reason: str
 
 
 @dataclass
@@ -43,6 +71,10 @@ class Attempt:
     opened: datetime
     batches: list[list[str]]
     check_mode: bool
+    owner: str = ""
+    """Who holds the leases of the attempt."""
+    opening: dict[str, Any] = field(default_factory=dict)
+    """What the opening entry says: the executor's signature, the change ticket."""
     recorder: bool = False
     closed: bool = False
     started: set[str] = field(default_factory=set)
@@ -53,6 +85,8 @@ class Attempt:
     """The preflights and drains that went well in this attempt."""
     remaining: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """What the preflight of a host left to be changed."""
+    gates: set[str] = field(default_factory=set)
+    """The gates of the attempt as a whole that a hook has looked at and found open."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +100,9 @@ class Finished:
     attempt: int
     by_plan: bool
     """The plan itself decided it, before anything was begun."""
+    seconds: float | None = None
+    """How long the host took from its first step on."""
+    estimated_seconds: int = 0
 
 
 @dataclass
@@ -75,6 +112,11 @@ class Progress:
     attempts: list[Attempt] = field(default_factory=list)
     outcomes: dict[str, Finished] = field(default_factory=dict)
     staged: set[str] = field(default_factory=set)
+    unfinished: dict[str, list[Intent]] = field(default_factory=dict)
+    """The intents for hosts that were begun and not judged since, or went away; the latest last."""
+    looks: dict[str, Look] = field(default_factory=dict)
+    """The latest look at each host of a wave that has soaked."""
+    last_line: bytes | None = None
 
     @property
     def current(self) -> Attempt | None:
@@ -83,12 +125,20 @@ class Progress:
 
     def in_the_middle(self, host: str) -> bool:
         """Whether the host was begun and went away, or was never judged: it may be drained and half changed."""
-        applied = (attempt for attempt in reversed(self.attempts) if attempt.purpose == "apply")
-        begun = next((attempt for attempt in applied if host in attempt.started), None)
-        if begun is None:
-            return False
-        done = self.outcomes.get(host)
-        return host not in begun.judged or (done is not None and done.outcome is HostOutcome.UNREACHABLE)
+        return host in self.unfinished
+
+    def began(self, host: str, phase: Phase) -> Intent | None:
+        """The latest unfinished intent of this phase, if there is one."""
+        return next((found for found in reversed(self.unfinished.get(host, [])) if found.phase is phase), None)
+
+    @property
+    def measured(self) -> list[tuple[float, int]]:
+        """The measured and the estimated seconds of every verified host of which both are known."""
+        return [
+            (done.seconds, done.estimated_seconds)
+            for done in self.outcomes.values()
+            if done.outcome is HostOutcome.VERIFIED and done.seconds is not None and done.estimated_seconds > 0
+        ]
 
     @property
     def spent(self) -> list[str]:
@@ -100,6 +150,7 @@ def read_progress(lines: Iterable[bytes]) -> Progress:
     """Read the ledger's lines; the chain itself is verified elsewhere."""
     progress = Progress()
     for line in lines:
+        progress.last_line = line
         if not any(mark in line for mark in _MARKS):
             continue
         _take(progress, json.loads(line))
@@ -109,6 +160,7 @@ def read_progress(lines: Iterable[bytes]) -> Progress:
 def _take(progress: Progress, entry: dict[str, Any]) -> None:
     phase, outcome, host = entry["phase"], entry["outcome"], entry["host"]
     went_well = outcome in (EntryOutcome.OK, EntryOutcome.CHANGED)
+    latest = progress.attempts[-1] if progress.attempts else None
     if phase == Phase.OPEN:
         _take_opening(progress, entry)
     elif phase == Phase.CLOSE:
@@ -118,18 +170,29 @@ def _take(progress: Progress, entry: dict[str, Any]) -> None:
         progress.staged.add(host)
     elif phase == Phase.OUTCOME:
         _take_outcome(progress, entry)
-    latest = progress.attempts[-1] if progress.attempts else None
+    elif phase == Phase.SOAK:
+        look = Look(
+            went_well, entry["attempt"], datetime.fromisoformat(entry["time"]), str(entry["data"].get("msg", ""))
+        )
+        progress.looks[host] = look
+    elif phase == Phase.GATE and went_well and latest and latest.number == entry["attempt"]:
+        latest.gates.add(str(entry["data"].get("gate", "")))
     if latest and latest.number == entry["attempt"] and host is not None:
-        _take_step(latest, phase, outcome, entry, went_well)
+        _take_step(progress, latest, entry, went_well)
 
 
-def _take_step(attempt: Attempt, phase: str, outcome: str, entry: dict[str, Any], went_well: bool) -> None:
+def _take_step(progress: Progress, attempt: Attempt, entry: dict[str, Any], went_well: bool) -> None:
     """What an entry says about the way of a host in its attempt."""
-    host = entry["host"]
+    phase, host = entry["phase"], entry["host"]
     if phase == Phase.OUTCOME:
         attempt.judged.add(host)
-    elif outcome == EntryOutcome.INTENT:
+        # An attempt that did not begin the host says nothing about what an earlier one left half done.
+        if host in attempt.started and entry["outcome"] not in (HostOutcome.UNREACHABLE, HostOutcome.NOT_ATTEMPTED):
+            progress.unfinished.pop(host, None)
+    elif entry["outcome"] == EntryOutcome.INTENT:
         attempt.started.add(host)
+        if attempt.purpose != "stage":
+            progress.unfinished.setdefault(host, []).append(Intent(Phase(phase), entry["attempt"], entry["data"]))
     elif phase in (Phase.PREFLIGHT, Phase.DRAIN) and went_well:
         attempt.passed.add((host, Phase(phase)))
         if phase == Phase.PREFLIGHT:
@@ -149,6 +212,8 @@ def _take_outcome(progress: Progress, entry: dict[str, Any]) -> None:
         datetime.fromisoformat(entry["time"]),
         entry["attempt"],
         bool(data.get("by_plan", False)),
+        data.get("seconds"),
+        int(data.get("estimated_seconds", 0)),
     )
 
 
@@ -169,5 +234,7 @@ def _take_opening(progress: Progress, entry: dict[str, Any]) -> None:
             opened=datetime.fromisoformat(entry["time"]),
             batches=opening["batches"],
             check_mode=opening["check_mode"],
+            owner=str(opening.get("owner", "")),
+            opening=opening,
         )
     )

@@ -2,19 +2,45 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What may come next on a host's way, decided from the results of its steps so far.
+"""The steps of a host's way, and what may come next, decided from their results so far.
 
-``steps`` maps the names of the steps (preflight, drain, apply, reboot, verify, rollback, verify_after_rollback,
-return_to_service) to the results of their tasks; a step that never ran is absent, empty or None.
+A step that never ran has no result, an empty one or None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
-Steps = Mapping[str, Mapping[str, Any] | None]
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
+
+class Step(StrEnum):
+    """One step of a host's way, in order."""
+
+    PREFLIGHT = "preflight"
+    DRAIN = "drain"
+    APPLY = "apply"
+    REBOOT = "reboot"
+    VERIFY = "verify"
+    ROLLBACK = "rollback"
+    VERIFY_AFTER_ROLLBACK = "verify_after_rollback"
+    RETURN_TO_SERVICE = "return_to_service"
+
+    @property
+    def phase(self) -> Phase:
+        """Under which phase the ledger has it."""
+        return _PHASES.get(self) or Phase(self.value)
+
+
+_PHASES = {Step.VERIFY_AFTER_ROLLBACK: Phase.VERIFY, Step.RETURN_TO_SERVICE: Phase.RETURN}
+
+Result = Mapping[str, Any]
+Steps = Mapping[str, Result | None]
+
+ROLLBACK_BEGUN = "rollback_begun"
+"""Kind of the refusal to apply what an earlier attempt was taking back already."""
 
 # Failures of ``updates`` that come before any change; after every other one the packages may be other than before.
 _UNTOUCHED = frozenset(
@@ -47,22 +73,25 @@ def went_well(steps: Steps, name: str) -> bool:
 
 def may_roll_back(steps: Steps) -> bool:
     """Packages were changed, or may have been: a host that went away during the change left no word of it."""
-    apply = steps.get("apply") or {}
-    if not ran(steps, "apply") or apply.get("fleet_refused", False):
+    apply = steps.get(Step.APPLY) or {}
+    kind = (apply.get("fleet_failure") or {}).get("kind")
+    if not ran(steps, Step.APPLY):
         return False
+    if apply.get("fleet_refused", False):
+        return bool(kind == ROLLBACK_BEGUN)
     if not apply.get("failed", False):
         # A change that an earlier attempt made counts, although this one only found it done.
         return bool(apply.get("changed", False)) or apply.get("before") != apply.get("after")
-    return (apply.get("fleet_failure") or {}).get("kind") not in _UNTOUCHED
+    return kind not in _UNTOUCHED
 
 
 def may_return(steps: Steps) -> bool:
     """The host was drained, and is known to be well: verified, or rolled back and verified, or never changed."""
-    if not went_well(steps, "drain"):
+    if not went_well(steps, Step.DRAIN):
         return False
-    if ran(steps, "rollback"):
-        return went_well(steps, "verify_after_rollback")
-    if ran(steps, "verify"):
-        return went_well(steps, "verify")
+    if ran(steps, Step.ROLLBACK):
+        return went_well(steps, Step.VERIFY_AFTER_ROLLBACK)
+    if ran(steps, Step.VERIFY):
+        return went_well(steps, Step.VERIFY)
     # Without a verification only a host that nothing has happened to may return.
-    return not may_roll_back(steps) and not ran(steps, "reboot")
+    return not may_roll_back(steps) and not ran(steps, Step.REBOOT)

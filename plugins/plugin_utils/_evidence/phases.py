@@ -27,6 +27,8 @@ class Phase(StrEnum):
     ROLLBACK = "rollback"
     HOOK = "hook"
     OUTCOME = "outcome"
+    SOAK = "soak"
+    GATE = "gate"
     CLOSE = "close"
 
 

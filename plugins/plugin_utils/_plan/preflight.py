@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timezone
 from enum import StrEnum
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.gates import MOMENTARY, missing_from, momentary_gates
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Gate, HostDocument, Verdict, closed, gate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.overrides import with_overrides
 
 Change = Mapping[str, Any]
 
@@ -57,17 +58,36 @@ def evaluate(document: HostDocument | Mapping[str, Any], scan: Mapping[str, Any]
     done = {key for key, change in planned.items() if key in fresh and _is_done(change, fresh[key])}
     vanished = [change for key, change in planned.items() if key not in fresh or key in done]
     remaining = [change for key, change in planned.items() if key in fresh and key not in done]
-    # What the plan stopped for reasons of its own stays stopped; what was about that moment is looked at again.
-    gates = [found for found in document["gates"] if found["name"] not in MOMENTARY]
+    # What the plan stopped for reasons of its own stays stopped; what was about that moment is looked at again. Who is
+    # missing from the inventory was held against the plan before, and would not be missed now.
+    gates = [found for found in document["gates"] if found["name"] not in MOMENTARY or found["name"] == "population"]
     gates += [_identity(document, scan), _manager(document, scan), _versions(planned, fresh)]
     gates += momentary_gates(scan, document["policy"])
     if scan["packages"]["refresh_error"]:
         evidence = f"the package lists could not be refreshed: {scan['packages']['refresh_error']}"
         gates.append(gate("metadata", Verdict.UNKNOWN, evidence))
-    blocks = closed(gates)
-    notes = _notes(document, appeared, vanished, now)
+    today = now.astimezone(timezone.utc).date()
+    blocks = closed(with_overrides(gates, document["policy"]["overrides"], today))
+    notes = _notes(document, appeared, vanished, today)
     verdict = PreflightVerdict.PROCEED if remaining else PreflightVerdict.NOTHING_TO_DO
     return Preflight(PreflightVerdict.BLOCKED if blocks else verdict, blocks, appeared, vanished, remaining, notes)
+
+
+BINDING = frozenset(("identity", "manager", "scan"))
+"""What must hold of a host whatever state it is in: that it is the machine of the plan."""
+
+
+def regardless(found: Preflight, document: HostDocument | Mapping[str, Any], note: str) -> Preflight:
+    """The preflight of a host that must be brought to an end, or back, however unwell it is: it goes the whole way.
+
+    Its checks are what is to be mended, and its locks may be our own; both are judged when it is verified.
+    """
+    blocks = [gate for gate in found.blocks if gate["name"] in BINDING]
+    verdict = PreflightVerdict.BLOCKED if blocks else PreflightVerdict.PROCEED
+    whole = [dict(change) for change in document["transaction"]]
+    notes = [*found.notes, *([note] if note else [])]
+    notes += [f"{gate['name']}: {gate['evidence']}" for gate in found.blocks if gate not in blocks]
+    return replace(found, verdict=verdict, blocks=blocks, remaining=whole, notes=notes)
 
 
 def _key(change: Change) -> tuple[str, str]:
@@ -116,13 +136,12 @@ def _notes(
     document: Mapping[str, Any] | HostDocument,
     appeared: list[dict[str, Any]],
     vanished: list[dict[str, Any]],
-    now: datetime,
+    today: date,
 ) -> list[str]:
     notes = [f"{_shown(change)} has appeared since the plan and is left alone" for change in appeared]
     notes += [f"{_shown(change)} is no longer pending: done already, or withdrawn" for change in vanished]
-    today = now.astimezone(timezone.utc).date().isoformat()
     for hold in document["holds"]:
-        if hold["expires"] and not hold["expired"] and hold["expires"] < today:
+        if hold["expires"] and not hold["expired"] and hold["expires"] < today.isoformat():
             notes.append(f"the hold of {hold['owner']} on {hold['package']} has expired; this plan still keeps it back")
     return notes
 

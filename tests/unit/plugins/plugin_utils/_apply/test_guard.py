@@ -32,7 +32,7 @@ def opened(book: Book, *, recorded: bool = True, purpose: str = "apply", limit: 
 
 
 def ask(book: Book, host: str = "web1", **changed: object) -> Permit:
-    asked = {"tenant": "alpha", "process": PROCESS, "purpose": "apply", "now": NOW, **changed}
+    asked = {"tenant": "alpha", "process": PROCESS, "purposes": ("apply",), "now": NOW, **changed}
     return permit(book.state, plan=book.plan, host=host, **asked)  # type: ignore[arg-type]
 
 
@@ -59,7 +59,7 @@ def test_another_process_or_purpose_may_not_use_the_attempt(tmp_path: Path) -> N
     book = make_book(tmp_path)
     opened(book)
     assert refusal(book, process=PROCESS + 1) == "foreign_attempt"
-    assert refusal(book, purpose="stage") == "foreign_attempt"
+    assert refusal(book, purposes=("stage",)) == "foreign_attempt"
 
 
 def test_an_attempt_that_nobody_records_changes_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes one host its whole way, step by step, each recorded before the next is begun; then gives it its outcome.
+
+Every step is an action plugin of its own with its own guards, so none of them can be reached around this one.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process, display
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import own_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.journal import Journal
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress, read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Result, Step
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.way import Way, proceeds
+from ansible_collections.bankops.fleet.plugins.plugin_utils._delegate import run_delegated, run_here
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
+
+LOOK, CHANGE, WHOLE = "look", "change", "whole"
+MODULES: dict[Step, tuple[str, dict[str, str]]] = {
+    Step.PREFLIGHT: ("bankops.fleet.updates_info", {}),
+    Step.DRAIN: ("bankops.fleet.haproxy_server", {"state": "drained"}),
+    Step.APPLY: ("bankops.fleet.updates", {"state": "applied"}),
+    Step.REBOOT: ("bankops.fleet.host_reboot", {}),
+    Step.VERIFY: ("bankops.fleet.host_state_info", {}),
+    Step.ROLLBACK: ("bankops.fleet.updates", {"state": "rolled_back"}),
+    Step.VERIFY_AFTER_ROLLBACK: ("bankops.fleet.host_state_info", {}),
+    Step.RETURN_TO_SERVICE: ("bankops.fleet.haproxy_server", {"state": "ready"}),
+}
+ON_BALANCER = frozenset((Step.DRAIN, Step.RETURN_TO_SERVICE))
+
+
+class ActionModule(FleetAction):
+    ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
+        "plan": {"type": "str", "required": True},
+        "part": {"type": "str", "choices": [WHOLE, LOOK, CHANGE], "default": WHOLE},
+        "refusal": {"type": "str"},
+        "waiting": {"type": "bool", "default": False},
+    }
+
+    def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        state, plan = self.state(variables), arguments["plan"]
+        tenant, host = str(self.variable(variables, "fleet_tenant")), str(variables["inventory_hostname"])
+        head = state.get_plan(tenant, plan)
+        progress = read_progress(state.entries(tenant, plan))
+        attempt = own_attempt(progress.current, plan, host, controller_process(), ("apply", "rollback"))
+        document = state.get_host(tenant, plan, host)
+        journal = Journal(state, plan, head, attempt.number, host, self.secrets(variables), attempt.check_mode)
+        resumed = host not in attempt.started and progress.in_the_middle(host)
+        began = time.monotonic()
+        steps = self._walk(arguments, document, attempt, progress, journal, variables)
+        result = {
+            "changed": any(step.get("changed", False) for step in steps.values()),
+            "hooks": document["policy"]["hooks"],
+        }
+        if self._task.diff and (steps.get(Step.APPLY) or {}).get("diff"):
+            result["diff"] = steps[Step.APPLY]["diff"]
+        if attempt.check_mode:
+            return {**result, "proceed": proceeds(steps), "msg": _foretold(steps)}
+        if arguments["part"] == LOOK and proceeds(steps):
+            return {**result, "proceed": True, "msg": ""}
+        decided = self._decide(arguments, steps, resumed=resumed)
+        times = {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": document["estimated_seconds"]}
+        evidence = {**decided, "holds": document["holds"], **(times if proceeds(steps) else {})}
+        journal.write(Phase.OUTCOME, HostOutcome(evidence.pop("outcome")), evidence)
+        self._tell(host, decided)
+        said = f"{decided['outcome']}: {decided['reason']}" if decided["reason"] else decided["outcome"]
+        return {**result, "proceed": False, "msg": said, "outcome": {**decided, "holds": document["holds"]}}
+
+    def _walk(
+        self,
+        arguments: Mapping[str, t.Any],
+        document: Mapping[str, t.Any],
+        attempt: Attempt,
+        progress: Progress,
+        journal: Journal,
+        variables: dict[str, t.Any],
+    ) -> dict[str, Result]:
+        policy = document["policy"]
+
+        def do(step: Step) -> Result:
+            module, given = MODULES[step]
+            begun = time.monotonic()
+            result = self._step(module, {"plan": arguments["plan"], **given}, step, policy, variables)
+            journal.write_step(module, step.phase, result, time.monotonic() - begun)
+            display.vv(f"{journal.host}: {step.value} {'failed' if result.get('failed') else 'done'}")
+            return result
+
+        rebooting = progress.began(journal.host, Phase.REBOOT) is not None
+        way = Way(do, policy, simulated=attempt.check_mode, rebooting=rebooting)
+        if attempt.purpose == "rollback":
+            return {} if arguments["refusal"] is not None else way.take_back()
+        if arguments["part"] == CHANGE:
+            # The steps themselves look into the ledger whether this is so.
+            steps: dict[str, Result] = {Step.PREFLIGHT: {"preflight": {"verdict": "proceed"}}}
+        elif arguments["refusal"] is not None:
+            return {}
+        else:
+            steps = way.look()
+        if arguments["part"] != LOOK and arguments["refusal"] is None and proceeds(steps):
+            way.change(steps)
+        return steps
+
+    def _step(
+        self, module: str, given: dict[str, t.Any], step: Step, policy: Mapping[str, t.Any], variables: dict[str, t.Any]
+    ) -> Result:
+        try:
+            if step in ON_BALANCER:
+                result = run_delegated(self, module, given, policy["load_balancer"]["host"], variables)
+            else:
+                result = run_here(self, module, given, variables)
+        except Exception as problem:  # noqa: BLE001  a defect in one step must not leave the host drained
+            return {"failed": True, "msg": f"The step {step.value} broke: {problem!r}"}
+        return t.cast("Result", result)
+
+    def _decide(self, arguments: Mapping[str, t.Any], steps: dict[str, Result], *, resumed: bool) -> dict[str, t.Any]:
+        refusal = arguments["refusal"]
+        if refusal is not None and Step.PREFLIGHT not in steps:
+            return not_attempted(refusal, resumed=resumed, waiting=arguments["waiting"])
+        return judge(steps, resumed=resumed, failure=refusal or "")
+
+    def _tell(self, host: str, decided: Mapping[str, t.Any]) -> None:
+        service = {"yes": "in service", "no": "out of service", "unknown": "perhaps out of service"}
+        line = f"{host}: {decided['outcome']}, {service[decided['in_service']]}"
+        reason = decided["reason"]
+        good = decided["outcome"] in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED) or decided.get("waiting")
+        display.display(f"{line}: {reason}" if reason else line, color=None if good else "red")
+
+
+def _foretold(steps: Mapping[str, Result]) -> str:
+    """What check mode says of a host: why it would be left alone, or what would be done."""
+    preflight = steps.get(Step.PREFLIGHT) or {}
+    if not proceeds(steps):
+        return str(preflight.get("msg") or "Nothing is left to do.")
+    done = [step.value for step in MODULES if (steps.get(step) or {}).get("changed")]
+    failed = [f"{name}: {step.get('msg', '')}" for name, step in steps.items() if step.get("failed")]
+    return "; ".join(failed) if failed else f"It would be changed: {', '.join(done) or 'nothing'}."

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an attempt's opening proves of its executor, so that the executor can be told from the approver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.awx import awx_approval
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.sshsig import Signer
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import (
+    ATTEMPT_NAMESPACE,
+    Opening,
+    read_opening,
+)
+
+
+def opening_proof(
+    policy: Mapping[str, Any],
+    *,
+    plan: str,
+    tenant: str,
+    attempt: int,
+    purpose: str,
+    opened: datetime,
+    key: Path | None,
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the policy wants an opening entry to hold besides: ``executor``, ``awx_approval``, or nothing.
+
+    Raises FleetError: ``opening_unsigned``, and as ``sign_opening`` and ``awx_approval`` do.
+    """
+    if policy["approval"] == "signature":
+        if key is None:
+            raise _unsigned(attempt, plan)
+        signers = Path(policy["approval_signers"]).expanduser()
+        signed = sign_opening(
+            plan=plan, tenant=tenant, attempt=attempt, purpose=purpose, opened=opened, key=key, signers=signers
+        )
+        return {"executor": signed}
+    if policy["approval"] == "awx":
+        found = awx_approval(policy, plan=plan, tenant=tenant, purpose=purpose, environment=environment)
+        return {"awx_approval": found}
+    return {}
+
+
+def sign_opening(
+    *, plan: str, tenant: str, attempt: int, purpose: str, opened: datetime, key: Path, signers: Path
+) -> dict[str, str]:
+    """``{"statement", "sshsig", "principal", "fingerprint"}``, which the opening entry keeps as ``executor``.
+
+    Verified at once, so that an attempt nobody may execute is not opened. Raises FleetError as ``sshsig`` does.
+    """
+    statement = Opening(plan, tenant, attempt, purpose, opened).as_bytes()
+    signature = sshsig.sign(statement, key, ATTEMPT_NAMESPACE)
+    signer = sshsig.verify(statement, signature, signers, ATTEMPT_NAMESPACE, opened)
+    return {
+        "statement": statement.decode(),
+        # Not called signature: the ledger would redact what has that name.
+        "sshsig": sshsig.pack(signature),
+        "principal": signer.principal,
+        "fingerprint": signer.fingerprint,
+    }
+
+
+def executor_of(
+    opening: Mapping[str, Any], *, plan: str, tenant: str, attempt: int, purpose: str, signers: Path, now: datetime
+) -> Signer:
+    """Who signed the opening of this attempt. Raises FleetError: ``opening_unsigned``, ``opening_invalid``."""
+    executor = opening.get("executor")
+    if not isinstance(executor, Mapping):
+        raise _unsigned(attempt, plan)
+    content = str(executor.get("statement", "")).encode()
+    try:
+        signer = sshsig.verify(content, sshsig.unpack(str(executor.get("sshsig", ""))), signers, ATTEMPT_NAMESPACE, now)
+    except FleetError as problem:
+        raise _invalid(attempt, plan, problem.message) from problem
+    signed = read_opening(content)
+    if (signed.plan, signed.tenant, signed.attempt, signed.purpose) != (plan, tenant, attempt, purpose):
+        theirs = f"{signed.purpose}, attempt {signed.attempt} on plan {signed.plan[:16]} of {signed.tenant}"
+        raise _invalid(attempt, plan, f"What was signed is another opening: {theirs}.")
+    return signer
+
+
+def _unsigned(attempt: int, plan: str) -> FleetError:
+    return FleetError(
+        f"Nobody signed the opening of attempt {attempt} on plan {plan[:16]}, so its executor is not known.",
+        kind="opening_unsigned",
+        remedy="Name the executor's key with -e patch_executor_key=PATH.",
+    )
+
+
+def _invalid(attempt: int, plan: str, why: str) -> FleetError:
+    return FleetError(
+        f"The signature under the opening of attempt {attempt} on plan {plan[:16]} does not hold. {why}",
+        kind="opening_invalid",
+        remedy="Open a further attempt with the key of somebody whom patch_approval_signers lets execute.",
+    )
