@@ -24,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     check_cycle,
     check_digest,
     check_name,
+    cycle_order,
     encode_host,
 )
 
@@ -75,6 +76,11 @@ class FolderState(State):
                 f"Cycle {cycle} has no plan in {self._root}.", kind="cycle_missing", remedy="Run patch_plan.yml for it."
             ) from problem
         return document
+
+    def cycles(self) -> list[str]:
+        with files.disk_errors():
+            names = [path.stem for path in (self._root / "cycles").glob("[!.]*.json")]
+        return sorted(map(check_cycle, names), key=cycle_order)
 
     def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
         with files.disk_errors():
@@ -129,6 +135,26 @@ class FolderState(State):
                 path.unlink()
                 files.sync_folder(path.parent)
 
+    def put_approval(self, tenant: str, plan: str, statement: bytes, signature: str) -> None:
+        folder = self._existing_plan(tenant, plan) / "approvals"
+        with files.disk_errors():
+            files.make_folders(folder)
+            number = 1
+            # The signature takes the number, so that a statement is never seen without it.
+            while not files.create(folder / f"{number}.sig", signature.encode()):
+                number += 1
+            files.replace(folder / f"{number}.json", statement)
+
+    def approvals(self, tenant: str, plan: str) -> list[tuple[bytes, str]]:
+        folder = self._existing_plan(tenant, plan) / "approvals"
+        found = []
+        with files.disk_errors():
+            for path in sorted(folder.glob("[0-9]*.json"), key=lambda path: (len(path.name), path.name)):
+                signature = path.with_suffix(".sig")
+                text = signature.read_text(encoding="utf-8", errors="replace") if signature.is_file() else ""
+                found.append((path.read_bytes(), text))
+        return found
+
     def put_baseline(self, tenant: str, plan: str, host: str, host_state: dict[str, Any]) -> None:
         path = self._baseline(tenant, plan, host)
         with files.disk_errors():
@@ -170,7 +196,7 @@ class FolderState(State):
 
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
         path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
-        if path.name in ("plan.json", "hosts", "baselines") or path.name.startswith("ledger"):
+        if path.name in ("plan.json", "hosts", "baselines", "approvals") or path.name.startswith("ledger"):
             raise FleetError(
                 f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
             )

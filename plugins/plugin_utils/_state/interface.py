@@ -115,6 +115,10 @@ class State(ABC):
     def get_cycle(self, cycle: str) -> dict[str, Any]:
         """``{"cycle", "plans": [{"tenant", "plan"}]}``. Raises FleetError of kind ``cycle_missing``."""
 
+    @abstractmethod
+    def cycles(self) -> list[str]:
+        """The names of all cycles, months in order, and in each the ordinary cycle before the emergency ones."""
+
     # The ledger: append-only lines, whose meaning is the ledger's own affair.
 
     @abstractmethod
@@ -132,6 +136,16 @@ class State(ABC):
     @abstractmethod
     def torn(self, tenant: str, plan: str) -> list[bytes]:
         """The ends of lines that were never written whole, oldest first: evidence of interrupted appends."""
+
+    # Approvals: statements as they were signed; what they are worth, whoever reads them finds out.
+
+    @abstractmethod
+    def put_approval(self, tenant: str, plan: str, statement: bytes, signature: str) -> None:
+        """Keep a signed approval beside its plan, after those that are there."""
+
+    @abstractmethod
+    def approvals(self, tenant: str, plan: str) -> list[tuple[bytes, str]]:
+        """The statements and their signatures, oldest first; the signature is empty where it is missing."""
 
     # What hosts were like before their change, for attempts that come after one that died in the middle.
 

@@ -32,6 +32,12 @@ def check_cycle(value: str) -> str:
     raise _bad(value, "cycle", "Write a month as 2026-11, or 2026-11-e1 for an emergency cycle.")
 
 
+def cycle_order(cycle: str) -> tuple[str, int]:
+    """A key that sorts cycles by month, and emergency cycles of one by their number."""
+    month, _dash, emergency = cycle.partition("-e")
+    return month, int(emergency or 0)
+
+
 def check_digest(value: str) -> str:
     """The digest of a plan: 64 hexadecimal digits."""
     if isinstance(value, str) and _DIGEST.fullmatch(value):
