@@ -84,7 +84,10 @@ class ActionModule(FleetAction):
             plans.append({"tenant": tenant, "plan": frozen.plan, "summary": str(path)})
             self.show([*lines, f"details: {path}", ""])
         state.put_cycle(cycle, [{"tenant": plan["tenant"], "plan": plan["plan"]} for plan in plans])
-        return {"changed": False, "plans": plans}
+        # A workflow of AWX hands it on, so that its approval node speaks of these plans and no others.
+        artifacts = {"fleet_plans": {plan["tenant"]: plan["plan"] for plan in plans}}
+        stats = {"data": artifacts, "per_host": False, "aggregate": True}
+        return {"changed": False, "plans": plans, "ansible_stats": stats}
 
     def _scanned(self, tenant: str, policies: dict[str, Policy], variables: dict[str, t.Any]) -> Iterator[ScannedHost]:
         hostvars = variables["hostvars"]

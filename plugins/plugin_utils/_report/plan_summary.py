@@ -29,6 +29,11 @@ def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
     return render_console(facts), path
 
 
+def show(state: State, tenant: str, plan: str) -> list[str]:
+    """The lines for the console alone; nothing is written. Every document of the plan is verified on the way."""
+    return render_console(_facts(state, tenant, plan))
+
+
 def _facts(state: State, tenant: str, plan: str) -> Facts:
     head: PlanHead = cast("PlanHead", state.get_plan(tenant, plan))
     documents: Iterator[HostDocument] = (
