@@ -44,14 +44,17 @@ def awx_approval(
     if not job.isdecimal():
         raise unknown("this is no job of AWX", "Run the playbook from a workflow, behind an approval node.")
     api = AwxApi(options["url"], token, ca_file=options.get("ca_file"))
-    return read_awx_approval(api, plan=plan, tenant=tenant, purpose=purpose, job=int(job), node=options.get("node"))
+    found = read_awx_approval(api, plan=plan, tenant=tenant, purpose=purpose, job=int(job), node=options.get("node"))
+    expires = datetime.fromisoformat(found["created"]) + timedelta(hours=policy["approval_hours"])
+    return {**found, "expires": as_text(expires)}
 
 
 def read_awx_approval(
     api: AwxApi, *, plan: str, tenant: str, purpose: str, job: int, node: str | None
 ) -> dict[str, Any]:
-    """``{"plan", "tenant", "purpose", "approver", "executor", "created", "workflow_job", "approval"}`` as plain data.
+    """Plain data: ``{"how", "plan", "tenant", "purpose", "approver", "approver_key", "executor", "created"}``.
 
+    Besides ``workflow_job`` and ``approval``, the numbers that AWX gave them; in AWX nobody has a key.
     ``node`` is the identifier of the approval node; without one, any approval node before the job counts. Raises
     FleetError: ``not_approved``, ``approval_own``, ``approval_foreign``, ``approval_unknown``.
     """
@@ -74,12 +77,13 @@ def read_awx_approval(
         except FleetError as refusal:
             refusals.append(refusal)
         else:
-            return {"plan": plan, "tenant": tenant, "purpose": purpose, **facts, "workflow_job": workflow["id"]}
+            of_plan = {"how": "awx", "plan": plan, "tenant": tenant, "purpose": purpose, "approver_key": ""}
+            return {**of_plan, **facts, "workflow_job": workflow["id"]}
     raise refusals[-1]
 
 
 def require_awx_approval(
-    opening: Mapping[str, Any], policy: Mapping[str, Any], *, plan: str, tenant: str, purpose: str, now: datetime
+    opening: Mapping[str, Any], *, plan: str, tenant: str, purpose: str, now: datetime
 ) -> Approval:
     """The approval that was read when the attempt was opened.
 
@@ -94,24 +98,14 @@ def require_awx_approval(
         )
     if (found["plan"], found["tenant"], found["purpose"]) != (plan, tenant, purpose):
         raise _foreign(plan, tenant, f"{found['purpose']} of plan {found['plan'][:16]} of tenant {found['tenant']}")
-    created = datetime.fromisoformat(found["created"])
-    expires = created + timedelta(hours=policy["approval_hours"])
-    if expires <= now:
+    if datetime.fromisoformat(found["expires"]) <= now:
         raise FleetError(
-            f"The approval of {found['approver']} in AWX expired at {as_text(expires)}.",
+            f"The approval of {found['approver']} in AWX expired at {found['expires']}.",
             kind="approval_expired",
             remedy="Start the workflow anew.",
         )
-    return Approval(
-        how="awx",
-        purpose=purpose,
-        approver=found["approver"],
-        approver_key="",
-        created=as_text(created),
-        expires=as_text(expires),
-        executor=found["executor"],
-        executor_key="",
-    )
+    kept = {key: found[key] for key in ("how", "purpose", "approver", "approver_key", "created", "expires", "executor")}
+    return Approval(**kept, executor_key="")
 
 
 @dataclass(frozen=True)

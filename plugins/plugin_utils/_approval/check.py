@@ -47,7 +47,7 @@ def require_approval(
     if policy["approval"] == "none":
         return None
     if policy["approval"] == "awx":
-        return require_awx_approval(opening, policy, plan=plan, tenant=tenant, purpose=purpose, now=now)
+        return require_awx_approval(opening, plan=plan, tenant=tenant, purpose=purpose, now=now)
     signers = signers_of(policy)
     executor = executor_of(
         opening, plan=plan, tenant=tenant, attempt=attempt, purpose=purpose, signers=signers, now=now

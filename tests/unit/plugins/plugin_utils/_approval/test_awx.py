@@ -64,10 +64,12 @@ def policy(url: str, **more: Any) -> dict[str, Any]:
 
 def test_the_approver_is_read_from_the_node_before_the_job(workflow: Workflow) -> None:
     assert workflow.read() == {
+        "how": "awx",
         "plan": PLAN,
         "tenant": "alpha",
         "purpose": "apply",
         "approver": "alice",
+        "approver_key": "",
         "executor": "olivia",
         "created": "2026-11-24T10:00:02Z",
         "workflow_job": 7,
@@ -282,7 +284,7 @@ def test_the_opening_keeps_what_awx_said(workflow: Workflow) -> None:
     opening = open_in_awx(workflow, environment)
     approved = datetime(2026, 11, 24, 10, 0, 2, tzinfo=timezone.utc)
     wanted: dict[str, Any] = {"plan": PLAN, "tenant": "alpha", "purpose": "apply", "now": approved}
-    found = require_awx_approval(opening, policy(""), **wanted)
+    found = require_awx_approval(opening, **wanted)
     assert (found.how, found.approver, found.executor) == ("awx", "alice", "olivia")
     assert found.expires == "2026-11-27T10:00:02Z"
     for change, kind in (
@@ -292,10 +294,10 @@ def test_the_opening_keeps_what_awx_said(workflow: Workflow) -> None:
         ({"now": approved + timedelta(hours=72)}, "approval_expired"),
     ):
         with pytest.raises(FleetError) as caught:
-            require_awx_approval(opening, policy(""), **{**wanted, **change})
+            require_awx_approval(opening, **{**wanted, **change})
         assert caught.value.kind == kind
     with pytest.raises(FleetError, match="is not approved in AWX"):
-        require_awx_approval({}, policy(""), **wanted)
+        require_awx_approval({}, **wanted)
 
 
 @pytest.mark.parametrize(
