@@ -13,8 +13,16 @@ from pathlib import Path
 
 from ansible_collections.bankops.fleet.lab import machine
 from ansible_collections.bankops.fleet.lab.topology import Host, machine_id
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import (
+    APPROVAL_NAMESPACE,
+    ATTEMPT_NAMESPACE,
+)
 
 FILES = Path(__file__).parent / "files"
+
+SIGNERS = "allowed_signers"
+SIGNING = {"approver": APPROVAL_NAMESPACE, "executor": ATTEMPT_NAMESPACE}
+"""The lab's two people: their keys have these names, and each may sign one thing alone."""
 
 SSHD = """# Root by key is how the lab's inventory logs in.
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -164,6 +172,17 @@ def write_host_folder(folder: Path, files: dict[str, str]) -> None:
     shutil.copy(key, root / "etc/ssh/ssh_host_ed25519_key")
     (root / "etc/ssh/ssh_host_ed25519_key").chmod(0o600)
     shutil.copy(key.with_suffix(".pub"), root / "etc/ssh/ssh_host_ed25519_key.pub")
+
+
+def make_signers(folder: Path) -> None:
+    """The keys of who approves and who executes, made once, and the file that lists what each may sign."""
+    lines = []
+    for person, namespace in SIGNING.items():
+        public = (folder / person).with_suffix(".pub")
+        if not public.exists():
+            make_key(folder / person, person)
+        lines.append(f'{person} namespaces="{namespace}" {public.read_text()}')
+    (folder / SIGNERS).write_text("".join(lines))
 
 
 def make_key(path: Path, comment: str) -> None:

@@ -173,6 +173,7 @@ class Lab:
         if not key.with_suffix(".pub").exists():
             host_files.make_key(key, self.prefix)
         public_key = key.with_suffix(".pub").read_text()
+        host_files.make_signers(self.run)
         mirror = machine.find_mirror()
 
         def write(host: Host) -> str:
@@ -292,6 +293,8 @@ class Lab:
             "inventory": str(self.folder),
             "private_key": str(self.run / "id_ed25519"),
             "known_hosts": str(self.run / "known_hosts"),
+            "allowed_signers": str(self.run / host_files.SIGNERS),
+            "signing_keys": {person: str(self.run / person) for person in host_files.SIGNING},
             "containers_conf": str(self.run / "containers.conf"),
             "network": {"subnet": wanted.place.subnet, "gateway": wanted.place.gateway},
             "load_balancer": f"http://127.0.0.1:{wanted.place.load_balancer_port}/",

@@ -43,6 +43,8 @@ def test_facts_are_json_on_standard_output_alone(checkout: Path, capsys: pytest.
     assert list(facts["hosts"]) == ["kv1", "web1"]
     assert facts["inventory"] == str(checkout / ".lab/default")
     assert facts["etcd"] == ["http://127.0.0.1:20001"]
+    assert facts["signing_keys"]["approver"] == str(checkout / ".lab/default/.run/approver")
+    assert facts["allowed_signers"] == str(checkout / ".lab/default/.run/allowed_signers")
 
 
 def test_an_unknown_host_is_refused_with_those_there_are(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:

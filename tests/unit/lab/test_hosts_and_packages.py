@@ -9,7 +9,13 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from ansible_collections.bankops.fleet.lab.host_files import apt_sources, host_files, role_files, write_host_folder
+from ansible_collections.bankops.fleet.lab.host_files import (
+    apt_sources,
+    host_files,
+    make_signers,
+    role_files,
+    write_host_folder,
+)
 from ansible_collections.bankops.fleet.lab.machine import Mirror
 from ansible_collections.bankops.fleet.lab.repository.build import advisories, recipe_digest
 from ansible_collections.bankops.fleet.lab.repository.packages import PACKAGES
@@ -42,6 +48,17 @@ def test_an_etcd_cluster_has_the_members_that_the_lab_has() -> None:
     alone = [BY_NAME["kv2"]]
     (text,) = role_files(BY_NAME["kv2"], alone, PREFIX).values()
     assert f'"ETCD_INITIAL_CLUSTER=kv2=http://{BY_NAME["kv2"].address}:2380"' in text
+
+
+def test_the_people_of_a_lab_keep_their_keys_and_may_sign_one_thing_each(tmp_path: Path) -> None:
+    make_signers(tmp_path)
+    listed = (tmp_path / "allowed_signers").read_text()
+    make_signers(tmp_path)
+    assert (tmp_path / "allowed_signers").read_text() == listed
+    approver, executor = listed.splitlines()
+    assert approver.startswith('approver namespaces="bankops-fleet-approval" ssh-ed25519 ')
+    assert executor.startswith('executor namespaces="bankops-fleet-attempt" ssh-ed25519 ')
+    assert (tmp_path / "approver").stat().st_mode & 0o077 == 0
 
 
 def test_a_host_keeps_its_ssh_key_when_its_files_are_written_again(tmp_path: Path) -> None:

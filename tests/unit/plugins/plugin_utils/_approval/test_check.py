@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,6 +120,24 @@ def test_a_policy_that_does_not_say_is_no_permission(book: Book, people: People)
     del people.policy["approval"]
     with pytest.raises(KeyError):
         require(book, people, {})
+
+
+def test_the_commands_that_auditors_are_given_check_both_signatures(book: Book, people: People, tmp_path: Path) -> None:
+    people.list(people.line("alice", listed_as="alice@bank.example"), people.line("bob", listed_as="bob@bank.example"))
+    approve(book, people, "alice")
+    open_by(book, people, "bob")
+    page = (Path(__file__).parents[5] / "docs/approval.md").read_text(encoding="utf-8")
+    commands = [block.partition("```")[0] for block in page.split("```shell\n") if "-Y verify" in block]
+    folder = tmp_path / "state/tenants/alpha/plans" / book.plan
+    (folder / "allowed_signers").write_text(people.signers.read_text())
+    said = [
+        subprocess.run(["bash", "-euc", block], cwd=folder, capture_output=True, text=True, check=False)
+        for block in commands
+    ]
+    assert [done.returncode for done in said] == [0, 0], [done.stderr for done in said]
+    assert f"{book.plan}  plan.json" in said[0].stdout
+    assert 'Good "bankops-fleet-approval" signature for alice@bank.example with ED25519 key SHA256:' in said[0].stdout
+    assert 'Good "bankops-fleet-attempt" signature for bob@bank.example with ED25519 key SHA256:' in said[1].stdout
 
 
 # What does not
