@@ -37,12 +37,13 @@ SILENCE = {"matchers": list, "startsAt": str, "endsAt": str, "createdBy": str, "
 
 
 class Services(BaseHTTPRequestHandler):
-    """Alertmanager's silences, one member of a load balancer, and a ticket."""
+    """Alertmanager's silences, one member of a load balancer, a ticket to comment on, and tickets of changes."""
 
     silences: ClassVar[dict[str, dict[str, Any]]] = {}
     expired: ClassVar[list[str]] = []
     member: ClassVar[dict[str, Any]] = {}
     comments: ClassVar[list[str]] = []
+    changes: ClassVar[dict[str, str]] = {}
 
     def _answer(self, status: int, body: Any) -> None:
         text = json.dumps(body).encode()
@@ -82,8 +83,15 @@ class Services(BaseHTTPRequestHandler):
         self._answer(200, {})
 
     def do_GET(self) -> None:
+        folder, _slash, identity = self.path.rpartition("/")
+        if folder == "/changes":
+            # As many ticket systems do, it finds ids by their beginning.
+            found = [each for each in self.changes if each.startswith(identity)]
+            return (
+                self._answer(200, {"id": found[0], "state": self.changes[found[0]]}) if found else self._answer(404, {})
+            )
         self.member["connections"] = max(0, self.member["connections"] - 1)
-        self._answer(200, self.member)
+        return self._answer(200, self.member)
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
@@ -107,7 +115,7 @@ def parse(time: str) -> datetime:
 
 @pytest.fixture
 def services() -> Iterator[str]:
-    for remembered in (Services.silences, Services.expired, Services.member, Services.comments):
+    for remembered in (Services.silences, Services.expired, Services.member, Services.comments, Services.changes):
         remembered.clear()
     Services.member.update(state="online", connections=3)
     with ThreadingHTTPServer(("127.0.0.1", 0), Services) as server:
@@ -120,13 +128,14 @@ def services() -> Iterator[str]:
 
 def run(folder: Path, points: dict[str, str], **variables: Any) -> subprocess.CompletedProcess[str]:
     """Include an example at each of these points, as the role does; after a host, all went well unless it is said."""
+    context = {**CONTEXT, **({"ticket": variables.pop("ticket")} if "ticket" in variables else {})}
     outcome = variables.pop("outcome", "verified")
     tasks = [
         {
             "name": f"Run the hook at {point}",
             "ansible.builtin.include_tasks": str(ROOT / "playbooks" / "hooks" / f"{hook}.yml"),
             "vars": {
-                "fleet_hook": {**CONTEXT, "point": point, **({"outcome": outcome} if point == "after_host" else {})}
+                "fleet_hook": {**context, "point": point, **({"outcome": outcome} if point == "after_host" else {})}
             },
         }
         for point, hook in points.items()
@@ -205,3 +214,33 @@ def test_the_ticket_reads_what_happened(services: str, tmp_path: Path) -> None:
         "Before host: cycle 2026-11, wave canary, host web1.example.",
         "After host: cycle 2026-11, wave canary, host web1.example, outcome verified.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ticket", "more", "approved"),
+    [
+        ("CHG0031337", {}, True),
+        ("CHG0031337", {"change_ticket_states": ["implement"]}, False),
+        ("CHG0004711", {}, False),
+        ("CHG0000001", {}, False),
+        ("CHG00313", {}, False),
+        ("../changes/CHG0031337", {}, False),
+    ],
+)
+def test_a_change_is_made_only_under_an_approved_ticket(
+    services: str, tmp_path: Path, ticket: str, more: dict[str, Any], approved: bool
+) -> None:
+    Services.changes.update({"CHG0031337": "scheduled", "CHG0004711": "draft"})
+    url = {"change_ticket_url": f"{services}/changes"}
+    done = run(tmp_path, {"change_ticket": "change_ticket_lookup"}, ticket=ticket, **url, **more)
+    assert (done.returncode == 0) == approved, done.stdout
+    if ticket == "CHG0004711":
+        assert (
+            "CHG0004711 is in the state draft, and a change may be carried out in scheduled, implement." in done.stdout
+        )
+
+
+def test_a_ticket_system_that_cannot_be_asked_fails_the_hook(tmp_path: Path) -> None:
+    points = {"change_ticket": "change_ticket_lookup"}
+    done = run(tmp_path, points, ticket="CHG0031337", change_ticket_url="http://127.0.0.1:9/changes")
+    assert done.returncode != 0

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     Read = Callable[[Policy], object]
 
 Where = Callable[[str], str]
-_SHARED_HOOKS = ("before_cycle", "after_cycle", "before_wave", "after_wave", "before_batch", "after_batch")
+_SHARED_HOOKS = (
+    "before_cycle",
+    "after_cycle",
+    "change_ticket",
+    "before_wave",
+    "after_wave",
+    "before_batch",
+    "after_batch",
+)
+_SHARED_GATES = ("population", "ticket")
 
 
 def check(policies: Mapping[str, Policy], where: Mapping[str, Where], inventory: Collection[str]) -> Iterator[Problem]:
@@ -80,6 +89,12 @@ def _of_a_tenant() -> dict[str, Read]:
         "patch_max_failed": lambda policy: policy.max_failed,
         "patch_plan_expires_hours": lambda policy: policy.plan_expires_hours,
         "patch_soak_wait_minutes": lambda policy: policy.soak_wait_minutes,
+        "patch_approval": lambda policy: policy.approval,
+        "patch_approval_signers": lambda policy: policy.approval_signers,
+        "patch_approval_hours": lambda policy: policy.approval_hours,
+        "patch_approval_awx": lambda policy: policy.approval_awx,
+        "patch_change_ticket": lambda policy: policy.change_ticket,
+        "patch_overrides": lambda policy: [each for each in policy.overrides if each["gate"] in _SHARED_GATES],
         "patch_hooks": lambda policy: {key: policy.hooks.get(key, []) for key in _SHARED_HOOKS},
     }
 

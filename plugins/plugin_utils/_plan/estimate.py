@@ -11,13 +11,15 @@ its soak.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _BEGIN_AND_VERIFY = 30
 _PER_PACKAGE = 2
 _BYTES_PER_SECOND = 10 * 1000 * 1000
 _REBOOT = 120
+_LEAST_FACTOR = 0.5
 
 
 def host_seconds(packages: Mapping[str, Any], reboot: str, reboot_required: bool) -> int:
@@ -37,3 +39,17 @@ def host_seconds(packages: Mapping[str, Any], reboot: str, reboot_required: bool
 def batch_seconds(batch: list[str], by_host: Mapping[str, int]) -> int:
     """Seconds that a batch takes."""
     return max((by_host.get(host, 0) for host in batch), default=0)
+
+
+def measured_factor(pairs: Iterable[tuple[float, int]]) -> float:
+    """How much longer hosts take than was estimated: the largest of measured over estimated seconds; 1 without any.
+
+    Never below a half: hosts that were quick so far are no promise that the next ones are.
+    """
+    ratios = [measured / estimated for measured, estimated in pairs if estimated > 0]
+    return max(_LEAST_FACTOR, *ratios) if ratios else 1.0
+
+
+def expected_batch_seconds(batch: list[str], by_host: Mapping[str, int], factor: float) -> int:
+    """Seconds that a batch takes, by the durations measured so far (``measured_factor``)."""
+    return math.ceil(batch_seconds(batch, by_host) * factor)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from fnmatch import fnmatchcase
@@ -23,7 +23,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.batches import
     groups_of,
     make_batches,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.calendar import PlannedCalendar
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import host_seconds
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freezes import ReadCalendar, read_calendar
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.gates import MOMENTARY, host_gates, missing_from
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
     Decision,
@@ -35,8 +37,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
     closed,
     gate,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.overrides import with_overrides
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy, empty_fleet
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import narrowed, selection, update_key
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import Population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import selection, update_key
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import PlanWriter, State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import PLAN_FORMAT
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_cycle
@@ -67,6 +71,9 @@ class _Draft:
 
     today: date
     first_seen: dict[str, str]
+    calendar: PlannedCalendar
+    of_the_tenant: list[Gate]
+    """Gates that are the same for all hosts."""
     new_keys: set[str] = field(default_factory=set)
     entries: dict[str, HostEntry] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
@@ -85,18 +92,24 @@ def freeze_plan(
     revision: str,
     source: str,
     bystanders: Iterable[Policy] = (),
+    population: Population | None = None,
+    ticket: Gate | None = None,
+    read: ReadCalendar = read_calendar,
 ) -> FrozenPlan:
     """Decide for every host, put the plan into the state, and record the first-seen dates.
 
     ``hosts`` may be a generator: each is written and forgotten. ``bystanders`` are the policies of the tenant's hosts
     outside the limit: they are not planned, but count as members of their clusters and backends. ``revision`` is that
-    of the playbooks, ``source`` names the inventory.
+    of the playbooks, ``source`` names the inventory. ``population`` and ``ticket`` are the tenant's own gates, ``read``
+    reads a freeze calendar.
 
     Raises FleetError: ``empty_fleet``, ``duplicate_host``, ``bad_name``, and those of the state.
     """
     check_cycle(cycle)
     today = created.astimezone(timezone.utc).date()
-    draft = _Draft(today, state.first_seen(tenant, (), today))
+    of_the_tenant = [found for found in (population and population.gate, ticket) if found]
+    calendar = PlannedCalendar(created, read)
+    draft = _Draft(today, state.first_seen(tenant, (), today), calendar, of_the_tenant)
     with state.write_plan(tenant) as writer:
         for scanned in hosts:
             _take(draft, writer, scanned, tenant, source)
@@ -106,7 +119,7 @@ def freeze_plan(
         for policy in bystanders:
             count_in(draft.rooms, policy, reachable=True)
         _skip_without_room(draft, writer)
-        head = _head(draft, tenant, cycle, created, revision)
+        head = _head(draft, tenant, cycle, created, revision, _missing(draft, population))
         state.first_seen(tenant, draft.new_keys, today)
         return FrozenPlan(writer.finish(cast("dict[str, Any]", head)), head)
 
@@ -122,13 +135,14 @@ def _take(draft: _Draft, writer: PlanWriter, scanned: ScannedHost, tenant: str, 
         raise ValueError(f"{host} is of tenant {policy.tenant}, and this is a plan of {tenant}.")
     frozen_policy = policy.as_data()
     gates: list[Gate] = []
+    seconds = 0
     usable = scanned.scan if _refusal(scanned) is None else None
     if usable is not None:
-        held = [hold.package for hold in policy.holds if hold.holds_on(draft.today)]
-        gates = host_gates(usable, frozen_policy, held)
+        seconds = host_seconds(usable["packages"], policy.reboot, bool(_reboot_required(usable["state"])))
+        gates = _gates(draft, usable, policy, frozen_policy, seconds)
         if gates[0]["verdict"] == Verdict.PASS:
             draft.machines[usable["state"]["machine_id"]].append(host)
-    document = _document(draft, scanned, usable, frozen_policy, gates)
+    document = _document(draft, scanned, usable, frozen_policy, gates, seconds)
     decision, reason = _decide(scanned, document)
     draft.entries[host] = {
         "digest": writer.put_host(host, cast("dict[str, Any]", document)),
@@ -141,6 +155,17 @@ def _take(draft: _Draft, writer: PlanWriter, scanned: ScannedHost, tenant: str, 
     draft.policies[host] = policy
     draft.policy_digests[host] = digest(frozen_policy)
     count_in(draft.rooms, policy, reachable=scanned.reachable)
+
+
+def _gates(
+    draft: _Draft, scan: Mapping[str, Any], policy: Policy, frozen_policy: dict[str, Any], seconds: int
+) -> list[Gate]:
+    """All gates of a host, overridden where the policy does. What changes nothing needs no time to do it."""
+    held = [hold.package for hold in policy.holds if hold.holds_on(draft.today)]
+    gates = [*host_gates(scan, frozen_policy, held), *draft.of_the_tenant]
+    if scan["packages"]["transaction"]:
+        gates += draft.calendar.gates(frozen_policy, seconds)
+    return with_overrides(gates, policy.overrides, draft.today)
 
 
 def _refusal(scanned: ScannedHost) -> str | None:
@@ -178,6 +203,7 @@ def _document(
     scan: Mapping[str, Any] | None,
     frozen_policy: dict[str, Any],
     gates: list[Gate],
+    seconds: int,
 ) -> HostDocument:
     policy = scanned.policy
     packages: Mapping[str, Any] = scan["packages"] if scan else {"transaction": [], "pending": [], "held": []}
@@ -190,14 +216,15 @@ def _document(
         "identity": {"machine_id": host_state.get("machine_id"), "instance_id": policy.instance_id},
         "manager": packages.get("manager"),
         "exactness": "version",
-        "selection": narrowed(selection(policy, draft.first_seen, draft.today), pending),
+        # The dates of the other updates say nothing about this host.
+        "selection": selection(policy, {update_key(each): each["first_seen"] for each in pending}, draft.today),
         "transaction": list(packages["transaction"]),
         "pending": pending,
         "holds": _holds(policy, pending, packages["held"], draft.today),
         "gates": gates,
         "policy": frozen_policy,
         "state_digest": digest(host_state) if scan else None,
-        "estimated_seconds": host_seconds(packages, policy.reboot, bool(_reboot_required(host_state))) if scan else 0,
+        "estimated_seconds": seconds,
     }
 
 
@@ -284,7 +311,15 @@ def _no_room(group: Group, room: Room) -> Gate | None:
     return gate(group.kind, Verdict.BLOCK, evidence)
 
 
-def _head(draft: _Draft, tenant: str, cycle: str, created: datetime, revision: str) -> PlanHead:
+def _missing(draft: _Draft, population: Population | None) -> list[str]:
+    """Hosts that were planned before and are gone: later plans look for them too, unless somebody answers for it."""
+    if population is None:
+        return []
+    overrides: Sequence[Mapping[str, Any]] = next(iter(draft.policies.values())).overrides
+    return population.missing if closed(with_overrides([population.gate], overrides, draft.today)) else []
+
+
+def _head(draft: _Draft, tenant: str, cycle: str, created: datetime, revision: str, missing: list[str]) -> PlanHead:
     policy = next(iter(draft.policies.values()))
     members = [
         Member(host, entry["wave"], groups_of(draft.policies[host]))
@@ -303,6 +338,7 @@ def _head(draft: _Draft, tenant: str, cycle: str, created: datetime, revision: s
         "waves": make_batches(policy.waves, members, {group: room.left for group, room in draft.rooms.items()}),
         "limits": {"max_failed": policy.max_failed, "cluster_max_down": clusters},
         "hosts": draft.entries,
+        "missing": missing,
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Gate, Verdict, gate
 
-MOMENTARY = frozenset({"disk", "locks", "interrupted", "checks"})
+MOMENTARY = frozenset({"disk", "locks", "interrupted", "checks", "window", "freeze", "ticket", "population"})
 _MEGABYTE = 1024 * 1024
 _NAMED = 5
 

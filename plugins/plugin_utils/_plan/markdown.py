@@ -31,7 +31,7 @@ def render_markdown(
 
 def markdown(facts: Facts) -> str:
     """The page for facts that were gathered already."""
-    parts = (_opening, _rollout, _changes, _not_patched, _gates, _holds)
+    parts = (_opening, _rollout, _changes, _not_patched, _gates, _overrides, _holds)
     return "\n".join(line for part in parts for line in part(facts)) + "\n"
 
 
@@ -114,6 +114,14 @@ def _gates(facts: Facts) -> Iterator[str]:
         yield from _table(
             ("Gate", "Verdict", "Evidence", "Hosts"), [(*key, ", ".join(on)) for key, on in sorted(facts.gates.items())]
         )
+
+
+def _overrides(facts: Facts) -> Iterator[str]:
+    if facts.overrides:
+        yield "## Overrides"
+        yield ""
+        rows = [(*key, ", ".join(hosts)) for key, hosts in sorted(facts.overrides.items())]
+        yield from _table(("Gate", "Owner", "Reason", "Expires", "Effect", "Hosts"), rows)
 
 
 def _holds(facts: Facts) -> Iterator[str]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Decision(StrEnum):
@@ -28,11 +28,12 @@ class Verdict(StrEnum):
 
 
 class Gate(TypedDict):
-    """A check that must pass before change."""
+    """A check that must pass before change. ``override`` (owner, reason, expires) lets one through all the same."""
 
     name: str
     verdict: str
     evidence: str
+    override: NotRequired[dict[str, str]]
 
 
 class HostEntry(TypedDict):
@@ -67,6 +68,7 @@ class PlanHead(TypedDict):
     waves: list[WavePlan]
     limits: dict[str, Any]
     hosts: dict[str, HostEntry]
+    missing: list[str]
 
 
 class HostDocument(TypedDict):
@@ -95,4 +97,4 @@ def gate(name: str, verdict: Verdict, evidence: str) -> Gate:
 
 def closed(gates: list[Gate]) -> list[Gate]:
     """The gates that do not let a change through."""
-    return [found for found in gates if found["verdict"] != Verdict.PASS.value]
+    return [found for found in gates if found["verdict"] != Verdict.PASS.value and "override" not in found]

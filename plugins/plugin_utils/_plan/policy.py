@@ -38,10 +38,15 @@ RUN_TIME = frozenset(
         "patch_judge",
         "patch_user_requests",
         "patch_plan_digest",
+        "patch_approve",
+        "patch_approval_key",
+        "patch_approval_purpose",
+        "patch_executor_key",
+        "patch_ticket",
     }
 )
 """Variables that are given when a playbook is started, and are no policy of a host."""
-PLACEMENT = ("fleet_tenant", "fleet_cluster", "fleet_wave", "fleet_instance_id")
+PLACEMENT = ("fleet_tenant", "fleet_cluster", "fleet_wave", "fleet_instance_id", "fleet_incomplete")
 _EMERGENCY = "patch_emergency"
 _MISSING = {
     "fleet_tenant": "Set fleet_tenant to the client this host belongs to.",
@@ -100,6 +105,8 @@ class Policy:
     """None for a host that stands alone."""
     wave: str
     instance_id: str
+    incomplete: Any
+    """What the inventory says that it does not have; anything empty means that it is whole."""
     classes: str
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -113,6 +120,15 @@ class Policy:
     max_failed: int
     plan_expires_hours: int
     soak_wait_minutes: int
+    approval: str
+    approval_signers: str | None
+    approval_hours: int
+    approval_awx: dict[str, Any] | None
+    window: dict[str, Any] | None
+    freezes: tuple[dict[str, Any], ...]
+    freeze_calendar: str | None
+    change_ticket: dict[str, Any] | None
+    overrides: tuple[dict[str, Any], ...]
     load_balancer: LoadBalancer | None
     health_checks: tuple[dict[str, Any], ...]
     reboot: str
@@ -270,6 +286,7 @@ def _policy(values: Mapping[str, Any], host: str) -> Policy:
         "cluster": None if semantics.stands_alone(values["fleet_cluster"]) else values["fleet_cluster"],
         "wave": values["fleet_wave"],
         "instance_id": values["fleet_instance_id"],
+        "incomplete": values.get("fleet_incomplete"),
         "holds": tuple(
             Hold(**{**hold, "expires": date.fromisoformat(hold["expires"])}) for hold in values["patch_holds"]
         ),
@@ -278,7 +295,8 @@ def _policy(values: Mapping[str, Any], host: str) -> Policy:
     }
     for field in fields(Policy):
         if field.name not in taken:
-            value = values[PREFIX + field.name]
+            # Without a default it may be left out: there is no such thing then.
+            value = values.get(PREFIX + field.name)
             taken[field.name] = tuple(value) if isinstance(value, list) else value
     return Policy(**taken)
 

@@ -67,8 +67,10 @@ def evaluate(document: HostDocument | Mapping[str, Any], scan: Mapping[str, Any]
         evidence = f"the package lists could not be refreshed: {scan['packages']['refresh_error']}"
         gates.append(gate("metadata", Verdict.UNKNOWN, evidence))
     today = now.astimezone(timezone.utc).date()
-    blocks = closed(with_overrides(gates, document["policy"]["overrides"], today))
-    notes = _notes(document, appeared, vanished, today)
+    gates = with_overrides(gates, document["policy"]["overrides"], today)
+    blocks = closed(gates)
+    notes = [*map(_overridden, (found for found in gates if "override" in found))]
+    notes += _notes(document, appeared, vanished, today)
     verdict = PreflightVerdict.PROCEED if remaining else PreflightVerdict.NOTHING_TO_DO
     return Preflight(PreflightVerdict.BLOCKED if blocks else verdict, blocks, appeared, vanished, remaining, notes)
 
@@ -130,6 +132,14 @@ def _versions(planned: Mapping[Any, Change], fresh: Mapping[Any, Change]) -> Gat
     if moved:
         return gate("versions", Verdict.BLOCK, "; ".join(moved))
     return gate("versions", Verdict.PASS, "as planned")
+
+
+def _overridden(found: Gate) -> str:
+    override = found["override"]
+    return (
+        f"{found['name']}: {found['evidence']}; let through by {override['owner']} until {override['expires']}: "
+        f"{override['reason']}"
+    )
 
 
 def _notes(

@@ -15,6 +15,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.module_utils._health.definitions import validate_checks
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import MARK, redact
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.gate_semantics import check_gates
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification import Fault
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import NAME_RULE, check_name
@@ -25,6 +26,7 @@ _LEAST = {
     "patch_max_failed": 0,
     "patch_plan_expires_hours": 1,
     "patch_soak_wait_minutes": 0,
+    "patch_approval_hours": 1,
     "patch_lock_timeout": 0,
     "patch_timeout": 1,
     "patch_verify_timeout": 1,
@@ -32,6 +34,8 @@ _LEAST = {
     "patch_reconnect_timeout": 1,
 }
 _PERCENT = re.compile(r"([1-9][0-9]?|100)%")
+# The token must not cross a network in clear text; a tunnel may end on the controller itself.
+_SAFE_URL = re.compile(r"https://[^\s/@]+(/\S*)?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/\S*)?")
 
 
 def stands_alone(cluster: str) -> bool:
@@ -43,6 +47,7 @@ def check(values: Mapping[str, Any]) -> Iterator[Fault]:
     """The faults of a host's complete values (types are right, defaults filled in)."""
     yield from check_values(values)
     yield from _placement(values)
+    yield from _approval(values)
 
 
 def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -55,6 +60,7 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("patch_health_checks", "", sentence[:1].lower() + sentence[1:].rstrip("."), "")
     yield from _secrets(values.get("patch_health_checks", []))
     yield from _holds(values.get("patch_holds", ()))
+    yield from check_gates(values)
     if "patch_waves" in values:
         yield from _waves(values["patch_waves"])
     for path, megabytes in values.get("patch_minimum_free_mb", {}).items():
@@ -62,6 +68,10 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "is no absolute path", "")
         if not is_whole_number(megabytes) or megabytes < 0:
             yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "must be a whole number, 0 or more", "")
+    awx = values.get("patch_approval_awx") or {}
+    if "url" in awx and not _SAFE_URL.fullmatch(awx["url"]):
+        remedy = "Write it as https://awx.example.com, without a user or a token."
+        yield Fault("patch_approval_awx.url", show(redact(awx["url"])), "is no https URL", remedy)
     balancer = values.get("patch_load_balancer") or {}
     for key in ("min_healthy", "drain_timeout", "up_timeout"):
         if balancer.get(key, 0) < 0:
@@ -127,6 +137,14 @@ def _waves(waves: Any) -> Iterator[Fault]:
             if not whole and not (isinstance(size, str) and _PERCENT.fullmatch(size)):
                 remedy = 'Write a number of hosts (5), or a percentage of the wave in quotes ("25%").'
                 yield Fault(f"{key}.batches[{position}]", show(size), "is no size of a batch", remedy)
+
+
+def _approval(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """What each way of approving needs."""
+    needed = {"signature": "patch_approval_signers", "awx": "patch_approval_awx"}.get(values["patch_approval"])
+    if needed and not values.get(needed):
+        remedy = f"Set it, as patch_approval is {values['patch_approval']}; docs/approval.md shows how."
+        yield Fault(needed, "", "is missing", remedy)
 
 
 def _placement(values: Mapping[str, Any]) -> Iterator[Fault]:

@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import batch_seconds
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision, HostDocument, PlanHead, closed
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
+    Decision,
+    Gate,
+    HostDocument,
+    PlanHead,
+    closed,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.overrides import is_valid
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
 
@@ -52,7 +60,9 @@ class Facts:
     holds: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
     """(package, owner, reason, expires, whether it has expired, the updates it keeps back) to hosts."""
     gates: dict[tuple[str, str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    """(gate, verdict, evidence) of those that do not pass, to hosts."""
+    """(gate, verdict, evidence) of those that let nothing through, to hosts."""
+    overrides: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """(gate, owner, reason, expires, what it did in the plan) to hosts."""
     seconds: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -109,12 +119,15 @@ def gather(head: PlanHead, documents: Iterable[HostDocument], cves: Mapping[str,
             facts.holds[_hold(hold)].append(host)
         for found in closed(document["gates"]):
             facts.gates[found["name"], found["verdict"], found["evidence"]].append(host)
+        for override in document["policy"]["overrides"]:
+            facts.overrides[_override(override, document["gates"], head["created"])].append(host)
         if head["hosts"][host]["decision"] == Decision.PATCH:
             same = digest(document["transaction"])
             if same not in facts.transactions:
                 facts.transactions[same] = Transaction([], _lines(document, cves or {}))
             facts.transactions[same].hosts.append(host)
-    for hosts in (*facts.holds.values(), *facts.gates.values(), *(same.hosts for same in facts.transactions.values())):
+    named = (facts.holds, facts.gates, facts.overrides)
+    for hosts in (*(on for by in named for on in by.values()), *(same.hosts for same in facts.transactions.values())):
         hosts.sort()
     return facts
 
@@ -138,6 +151,11 @@ def render_console(facts: Facts) -> list[str]:
         lines.append(f"  {decision:<12} {show(reason)}: {names(hosts, _NAMED)}")
     for (gate, verdict, evidence), hosts in sorted(facts.gates.items()):
         lines.append(f"  gate {show(gate)} says {verdict}: {show(evidence)}: {names(hosts, _NAMED)}")
+    for (gate, owner, reason, expires, effect), hosts in sorted(facts.overrides.items()):
+        lines.append(
+            f"  override of {show(gate)} by {show(owner)} until {expires} ({show(reason)}): {show(effect)}: "
+            f"{names(hosts, _NAMED)}"
+        )
     for (package, owner, _reason, expires, expired, _updates), hosts in sorted(facts.holds.items()):
         state = "expired" if expired else "until"
         lines.append(f"  held {show(package)} by {show(owner)}, {state} {expires}: {names(hosts, _NAMED)}")
@@ -167,6 +185,17 @@ def _hold(hold: Mapping[str, Any]) -> tuple[str, ...]:
         "expired" if hold["expired"] else "",
         ", ".join(hold["updates"]),
     )
+
+
+def _override(override: Mapping[str, Any], gates: Iterable[Gate], created: str) -> tuple[str, ...]:
+    said = {key: override[key] for key in ("owner", "reason", "expires")}
+    used = [found for found in gates if found["name"] == override["gate"] and found.get("override") == said]
+    effect = "not needed by the plan"
+    if used:
+        effect = f"lets through {used[0]['verdict']}: {used[0]['evidence']}"
+    elif not is_valid(override, datetime.fromisoformat(created).date()):
+        effect = "had expired when the plan was made"
+    return override["gate"], *said.values(), effect
 
 
 def _lines(document: HostDocument, staged: Mapping[str, Sequence[str]]) -> list[ChangeLine]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -34,6 +34,9 @@ HOLD = {
     "expires": "2026-12-31",
 }
 BALANCER = {"host": "lb1", "backend": "web"}
+WINDOW = {"rrule": "FREQ=MONTHLY;BYDAY=2TU", "start": "2026-01-13T22:00", "duration_minutes": 240}
+FREEZE = {"from": "2026-12-24", "to": "2027-01-03", "reason": "year end", "owner": "operations"}
+OVERRIDE = {"gate": "disk", "owner": "operations", "reason": "cleaned by hand", "expires": "2026-12-31"}
 
 
 def problem_with(**hosts: dict[str, Any]) -> str:
@@ -147,6 +150,58 @@ def test_all_problems_of_all_hosts_are_reported_at_once() -> None:
         (
             {"patch_hooks": {"before_hosts": []}},
             "patch_hooks.before_hosts: []: is not known. Did you mean before_host?",
+        ),
+        (
+            {"patch_window": {**WINDOW, "rrule": "2nd tuesday"}},
+            "patch_window.rrule: 2nd tuesday: is no recurrence rule. ",
+        ),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=HOURLY"}}, "patch_window.rrule: FREQ=HOURLY: must recur yearly"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=DAILY;BYDAY=XX"}}, "is no recurrence rule: invalid 'BYDAY': XX"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=DAILY;INTERVAL=0"}}, "is no recurrence rule. Write it as RFC 5545"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=DAILY;COUNT=0"}}, "FREQ=DAILY;COUNT=0: never occurs"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}}, "never occurs"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=DAILY;COUNT=2;UNTIL=20270101"}}, "has both COUNT and UNTIL"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=DAILY;UNTIL=20270101T000000Z"}}, "has an UNTIL in UTC"),
+        ({"patch_window": {**WINDOW, "rrule": "FREQ=DAILY\nDTSTART:20260101"}}, "is no recurrence rule"),
+        (
+            {"patch_window": {**WINDOW, "start": "2026-01-12T22:00"}},
+            "patch_window.start: 2026-01-12T22:00: is no occurrence of FREQ=MONTHLY;BYDAY=2TU. "
+            "The first one after it is 2026-01-13T22:00.",
+        ),
+        ({"patch_window": {**WINDOW, "start": "2026-01-13"}}, "patch_window.start: 2026-01-13: is no date and time"),
+        ({"patch_window": {**WINDOW, "start": "2026-01-13T22:00Z"}}, "Write the local date and time without a zone"),
+        ({"patch_window": {**WINDOW, "start": "2026-02-30T22:00"}}, "2026-02-30T22:00: is no date and time"),
+        ({"patch_window": {**WINDOW, "duration_minutes": 0}}, "patch_window.duration_minutes: 0: must be 1 to 10080"),
+        (
+            {"patch_window": {**WINDOW, "time_zone": "Europe/Berln"}},
+            "patch_window.time_zone: Europe/Berln: is no time zone that is known here. Did you mean Europe/Berlin?",
+        ),
+        ({"patch_window": {"rrule": "FREQ=DAILY"}}, "patch_window.start: is missing"),
+        ({"patch_freezes": [{**FREEZE, "from": "Christmas"}]}, "patch_freezes[0].from: Christmas: is neither a date"),
+        (
+            {"patch_freezes": [{**FREEZE, "to": "2026-12-23"}]},
+            "patch_freezes[0].to: 2026-12-23: is not after 2026-12-24",
+        ),
+        (
+            {"patch_freezes": [{**FREEZE, "owner": ""}]},
+            "patch_freezes[0].owner: is empty. Say the owner of the freeze.",
+        ),
+        ({"patch_freezes": [{**FREEZE, "time_zone": "CET0"}]}, "patch_freezes[0].time_zone: CET0: is no time zone"),
+        ({"patch_freeze_calendar": "freezes.ics"}, "patch_freeze_calendar: freezes.ics: is no absolute path"),
+        ({"patch_change_ticket": {"pattern": "CHG["}}, "patch_change_ticket.pattern: CHG[: is no regular expression"),
+        ({"patch_change_ticket": {"pattern": ".*"}}, "patch_change_ticket.pattern: .*: matches no id as well"),
+        (
+            {"patch_overrides": [{**OVERRIDE, "gate": "approval"}]},
+            "patch_overrides[0].gate: approval: cannot be overridden: an override would be a way around the second "
+            "person. These can be: checks, disk, freeze, metadata, population, ticket, window.",
+        ),
+        ({"patch_overrides": [{**OVERRIDE, "gate": "disks"}]}, "disks: is no gate. Did you mean disk?"),
+        ({"patch_overrides": [{**OVERRIDE, "reason": " "}]}, "patch_overrides[0].reason: is empty"),
+        ({"patch_overrides": [{**OVERRIDE, "expires": "soon"}]}, "patch_overrides[0].expires: soon: is no date"),
+        ({"patch_overrides": [{"gate": "disk"}]}, "patch_overrides[0].owner: is missing"),
+        (
+            {"patch_emergency": {"patch_overrides": [{**OVERRIDE, "gate": "locks"}]}},
+            "gate: locks: cannot be overridden",
         ),
         ({"patch_emergency": {"patch_clases": "all"}}, "patch_emergency.patch_clases: all: is not known"),
         ({"patch_emergency": {"patch_timeout": 0}}, "patch_emergency.patch_timeout: 0: must be at least 1"),
@@ -266,6 +321,21 @@ def test_tenants_may_have_different_waves() -> None:
     assert found["web2"].waves[0].batches == (9,)
 
 
+def test_a_tenant_has_one_ticket_and_one_answer_for_it() -> None:
+    message = problem_with(
+        web1={}, web2={}, web3={"patch_overrides": [{**OVERRIDE, "gate": "ticket"}, {**OVERRIDE, "gate": "disk"}]}
+    )
+    assert "patch_overrides: [{'gate': 'ticket'" in message
+    assert "differs from the other hosts of the tenant tenant1" in message
+    pattern = {"patch_change_ticket": {"pattern": "CHG[0-9]+"}}
+    assert "patch_change_ticket" in problem_with(web1={}, web2={}, web3=pattern)
+
+
+def test_windows_and_overrides_of_a_host_are_its_own() -> None:
+    own = {"patch_window": WINDOW, "patch_freezes": [FREEZE], "patch_overrides": [OVERRIDE]}
+    assert policies(web1={}, web2=own)["web2"].overrides == (OVERRIDE,)
+
+
 def test_members_of_a_cluster_have_one_limit() -> None:
     message = problem_with(
         kv1={"fleet_cluster": "etcd"},
@@ -303,6 +373,20 @@ def test_without_any_patch_variable_the_defaults_hold() -> None:
     assert found.cluster is None
     assert found.load_balancer is None
     assert [wave.name for wave in found.waves] == ["canary", "early", "broad"]
+
+
+def test_dates_may_be_written_without_quotes() -> None:
+    window = yaml.safe_load("{rrule: FREQ=DAILY, start: 2026-01-13T22:00:00, duration_minutes: 60}")
+    freeze = yaml.safe_load("{from: 2026-12-24, to: 2027-01-03, reason: year end, owner: operations}")
+    found = policy(patch_window=window, patch_freezes=[freeze]).as_data()
+    assert found["window"] == {**window, "start": "2026-01-13T22:00:00", "time_zone": "UTC"}
+    assert found["freezes"] == [{**FREEZE, "time_zone": "UTC"}]
+
+
+def test_an_emergency_may_override_what_an_ordinary_cycle_may_not() -> None:
+    variables = {"patch_window": WINDOW, "patch_emergency": {"patch_overrides": [{**OVERRIDE, "gate": "window"}]}}
+    assert policies_of({"web1": variables})["web1"].overrides == ()
+    assert policies_of({"web1": variables}, emergency=True)["web1"].overrides[0]["gate"] == "window"
 
 
 def test_a_hold_holds_until_the_end_of_its_last_day() -> None:
@@ -370,6 +454,9 @@ def test_what_the_engine_takes_ansible_takes_as_well() -> None:
         "patch_load_balancer": BALANCER,
         "patch_health_checks": [{"type": "tcp", "name": "https", "port": 443}],
         "patch_hooks": {"before_host": ["hooks/silence.yml"]},
+        "patch_window": {**WINDOW, "start": datetime.fromisoformat("2026-01-13T22:00:00")},
+        "patch_freezes": [{**FREEZE, "from": date(2026, 12, 24)}],
+        "patch_overrides": [OVERRIDE],
         "patch_emergency": {"patch_timeout": 60},
     }
     found = policies(web1=variables)["web1"]

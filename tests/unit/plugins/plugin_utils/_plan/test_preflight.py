@@ -142,3 +142,36 @@ def test_a_hold_that_expired_since_is_noted(tmp_path: Path) -> None:
     assert look(document, scan()).notes == []
     later = evaluate(document, scan(), NOW + timedelta(days=1))
     assert later.notes == ["the hold of web team on nginx has expired; this plan still keeps it back"]
+
+
+# Overrides
+
+OVERRIDE = {"gate": "disk", "owner": "operations", "reason": "cleaned by hand", "expires": "2026-11-21"}
+
+
+def test_an_overridden_gate_lets_the_host_through_and_is_noted(tmp_path: Path) -> None:
+    document = planned(tmp_path, patch_overrides=[OVERRIDE])
+    result = look(document, scan(download_bytes=11_000_000_000))
+    assert result.verdict == "proceed"
+    assert result.notes == [
+        "disk: / has 9536 MB free and needs 10993 MB; /var has 9536 MB free and needs 10993 MB; "
+        "let through by operations until 2026-11-21: cleaned by hand"
+    ]
+
+
+def test_an_override_that_expired_since_the_plan_lets_nothing_through(tmp_path: Path) -> None:
+    document = planned(tmp_path, patch_overrides=[OVERRIDE])
+    later = evaluate(document, scan(download_bytes=11_000_000_000), NOW + timedelta(days=1))
+    assert later.verdict == "blocked"
+    assert later.blocks[0]["evidence"].endswith("; the override by operations expired on 2026-11-21")
+
+
+def test_a_plan_that_missed_hosts_stays_shut(document: dict[str, Any]) -> None:
+    document["gates"].append({"name": "population", "verdict": "block", "evidence": "1 of 9 hosts is gone"})
+    assert blocked_by(document, scan()) == ["population: 1 of 9 hosts is gone"]
+
+
+@pytest.mark.parametrize("name", ["window", "freeze", "ticket"])
+def test_what_is_looked_at_for_a_whole_batch_is_not_looked_at_here(document: dict[str, Any], name: str) -> None:
+    document["gates"].append({"name": name, "verdict": "block", "evidence": "at the time of the plan"})
+    assert look(document, scan()).verdict == "proceed"

@@ -118,6 +118,25 @@ def test_the_console_has_it_in_a_few_lines(plan: Any) -> None:
     assert any("held curl by web team, expired 2026-11-01" in line for line in lines)
 
 
+def test_overrides_are_shown_with_what_they_do(tmp_path: Path) -> None:
+    override = {"gate": "metadata", "owner": "operations", "reason": "the mirror moves", "expires": "2026-12-31"}
+    overrides = [override, {**override, "gate": "disk"}, {**override, "gate": "window", "expires": "2026-11-01"}]
+    state = FolderState(tmp_path)
+    found = policies(web1={"patch_overrides": overrides})
+    hosts = [ScannedHost("web1", found["web1"], scan(refresh_error="mirror away"))]
+    arguments: dict[str, Any] = {"tenant": "tenant1", "cycle": "2026-11", "created": NOW, "source": SOURCE}
+    plan = state, freeze_plan(state, hosts=hosts, revision="abc123", **arguments)
+    assert plan[1].head["hosts"]["web1"]["decision"] == "patch"
+    let_through = "lets through unknown: the package lists could not be refreshed: mirror away"
+    page = page_of(plan)
+    assert "## Gates that do not pass" not in page
+    assert f"| metadata | operations | the mirror moves | 2026-12-31 | {let_through} | web1 |" in page
+    assert "| disk | operations | the mirror moves | 2026-12-31 | not needed by the plan | web1 |" in page
+    assert "| window | operations | the mirror moves | 2026-11-01 | had expired when the plan was made | web1 |" in page
+    said = f"  override of metadata by operations until 2026-12-31 (the mirror moves): {let_through}: web1"
+    assert said in render_console(facts_of(plan))
+
+
 def test_what_comes_from_outside_stays_data(tmp_path: Path) -> None:
     evil = "x](https://example.com) | <script> \n# \x1b[31m *bold* `code`"
     plan = make_plan(tmp_path, patch_holds=[{**HOLD, "reason": evil}])

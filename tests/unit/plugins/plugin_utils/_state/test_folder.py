@@ -10,7 +10,7 @@ import json
 import multiprocessing
 import os
 import stat
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import decode_host, encode_host
 
 TODAY = date(2026, 11, 21)
-NOW = datetime(2026, 11, 21, 3, 0, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -133,7 +132,7 @@ def test_a_tenant_cannot_leave_its_folder(state: FolderState, tenant: str) -> No
     for use in (
         lambda: state.get_plan(tenant, "a" * 64),
         lambda: state.first_seen(tenant, [], TODAY),
-        lambda: state.acquire(tenant, "x", "me", seconds=1, now=NOW),
+        lambda: state.leases(tenant),
         lambda: state.stop_requested(tenant),
     ):
         with pytest.raises(FleetError, match="is no tenant"):
@@ -166,6 +165,13 @@ def test_a_cycle_keeps_the_order_of_its_tenants(state: FolderState) -> None:
         "cycle": "2026-11",
         "plans": [{"tenant": "b", "plan": "3" * 64}, {"tenant": "a", "plan": "2" * 64}],
     }
+
+
+def test_cycles_come_in_the_order_of_their_months_and_numbers(state: FolderState) -> None:
+    assert state.cycles() == []
+    for cycle in ("2026-11-e10", "2026-12", "2026-11-e2", "2025-12-e1", "2026-11"):
+        state.put_cycle(cycle, [])
+    assert state.cycles() == ["2025-12-e1", "2026-11", "2026-11-e2", "2026-11-e10", "2026-12"]
 
 
 def test_an_update_keeps_the_day_on_which_it_was_first_seen(state: FolderState) -> None:
@@ -316,33 +322,6 @@ def test_many_processes_record_dates_without_losing_one(state: FolderState, tmp_
     for worker in workers:
         worker.join()
     assert set(state.first_seen("tenant1", [], TODAY)) == {key for mine in keys for key in mine}
-
-
-# Leases
-
-
-def test_a_lease_has_one_owner_until_it_is_released(state: FolderState) -> None:
-    mine = state.acquire("tenant1", "attempt", "a@controller", seconds=60, now=NOW)
-    with pytest.raises(FleetError) as caught:
-        state.acquire("tenant1", "attempt", "b@controller", seconds=60, now=NOW)
-    assert caught.value.kind == "lease_held"
-    assert "a@controller has held attempt" in caught.value.message
-    state.release(mine)
-    assert state.acquire("tenant1", "attempt", "b@controller", seconds=60, now=NOW).taken_from is None
-
-
-def test_a_lease_without_a_heartbeat_is_taken_over_and_its_owner_learns_it(state: FolderState) -> None:
-    mine = state.acquire("tenant1", "attempt", "a", seconds=60, now=NOW)
-    mine = state.renew(mine, now=NOW + timedelta(seconds=50))
-    with pytest.raises(FleetError, match="a has held"):
-        state.acquire("tenant1", "attempt", "b", seconds=60, now=NOW + timedelta(seconds=110))
-    theirs = state.acquire("tenant1", "attempt", "b", seconds=60, now=NOW + timedelta(seconds=111))
-    assert theirs.taken_from == "a"
-    with pytest.raises(FleetError) as caught:
-        state.renew(mine, now=NOW)
-    assert caught.value.kind == "lease_lost"
-    state.release(mine)
-    state.renew(theirs, now=NOW)
 
 
 def test_canonical_cycle_files_are_what_an_auditor_reads(state: FolderState, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The population: whether the inventory has everybody whom a cycle must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Gate, PlanHead, Verdict, gate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Population:
+    """The gate ``population`` of a tenant, and the hosts that were planned before and are gone; sorted."""
+
+    gate: Gate
+    missing: list[str] = field(default_factory=list)
+
+
+def look_at_population(
+    state: State, tenant: str, *, incomplete: Iterable[Any], inventory: Collection[str]
+) -> Population:
+    """Hold a tenant's latest plan against ``inventory``, which are all of its hosts, whatever the limit.
+
+    ``incomplete`` are the values of ``fleet_incomplete`` of the tenant's hosts. Raises FleetError as the state does.
+    """
+    parts = sorted({part for value in incomplete for part in _parts(value)})
+    try:
+        earlier = latest_plan(state, tenant)
+    except FleetError as problem:
+        return Population(gate("population", Verdict.UNKNOWN, f"the plan before cannot be read: {problem.message}"))
+    missing = sorted(_known(earlier).difference(inventory)) if earlier else []
+    if parts:
+        evidence = f"the inventory is incomplete: {_named(parts)}"
+        return Population(gate("population", Verdict.UNKNOWN, evidence), missing)
+    if earlier is None:
+        return Population(gate("population", Verdict.PASS, "no earlier plan"))
+    plan = f"plan {digest(earlier)[:16]} of {earlier['cycle']}"
+    if missing:
+        evidence = (
+            f"{len(missing)} of {len(_known(earlier))} hosts of {plan} are not in the inventory: {_named(missing)}; "
+            "decommissioned? say so by an override of population"
+        )
+        return Population(gate("population", Verdict.BLOCK, evidence), missing)
+    evidence = f"all {len(_known(earlier))} hosts of {plan} are in the inventory"
+    return Population(gate("population", Verdict.PASS, evidence))
+
+
+def latest_plan(state: State, tenant: str) -> PlanHead | None:
+    """The tenant's latest plan; within a month the latest made, for an emergency may be planned before or after."""
+    found: list[PlanHead] = []
+    for cycle in reversed(state.cycles()):
+        if found and _month(found[0]["cycle"]) != _month(cycle):
+            break
+        plans = state.get_cycle(cycle)["plans"]
+        found += [cast("PlanHead", state.get_plan(tenant, each["plan"])) for each in plans if each["tenant"] == tenant]
+    return max(found, key=lambda head: head["created"], default=None)
+
+
+def _known(head: PlanHead) -> set[str]:
+    """The hosts of a plan, and those it missed: planning again must not make them forgotten."""
+    return {*head["hosts"], *head["missing"]}
+
+
+def _month(cycle: str) -> str:
+    return cycle.partition("-e")[0]
+
+
+def _parts(value: Any) -> list[str]:
+    """What is missing, as an inventory says it: text, a list, or a mapping of names to reasons."""
+    if not value:
+        return []
+    if isinstance(value, Mapping):
+        return [f"{show(key)}: {show(reason)}" for key, reason in value.items()]
+    return [show(part) for part in value] if isinstance(value, (list, tuple)) else [show(value)]
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(map(show, names[:_NAMED])) + (f" and {more} more" if more > 0 else "")
