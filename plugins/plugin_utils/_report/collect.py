@@ -28,6 +28,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import
     Hold,
     HostResult,
     LeftUpdate,
+    Override,
     Report,
     VersionChange,
 )
@@ -48,7 +49,7 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
     left: Left = defaultdict(list)
     facts = gather(head, _documents(state, tenant, plan, head, left), staged_cves(state, tenant, plan))
     # Those that somebody must look at come first; the others stay in the order of the plan.
-    hosts = tuple(sorted(_hosts(head, facts, history), key=lambda host: host.well))
+    hosts = tuple(sorted(_hosts(head, facts, history), key=lambda host: not host.needs_attention))
     torn = len(state.torn(tenant, plan))
     requests = dict(user_requests) if user_requests is not None else None
     return Report(
@@ -77,7 +78,12 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
             Hold(package, owner, reason, expires, bool(expired), updates, tuple(on))
             for (package, owner, reason, expires, expired, updates), on in sorted(facts.holds.items())
         ),
+        overrides=tuple(
+            Override(gate, owner, reason, expires, effect, tuple(on))
+            for (gate, owner, reason, expires, effect), on in sorted(facts.overrides.items())
+        ),
         batches=tuple(_batches(head, hosts, history)),
+        approvals=tuple(history.approvals),
         attempts=tuple(history.attempts.values()),
         ledger=ledger,
         torn=torn,
@@ -136,6 +142,7 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
             away_seconds=away,
             rebooted=way.rebooted,
             notes=tuple(_notes(way)),
+            left_as_planned=way.waiting,
         )
 
 
@@ -211,7 +218,7 @@ def _troubles(
     requests: Mapping[str, Any] | None,
 ) -> Iterator[str]:
     for host in hosts:
-        if not host.well:
+        if host.needs_attention:
             service = {"yes": "in service", "no": "out of service", "unknown": "perhaps out of service"}[
                 host.in_service
             ]

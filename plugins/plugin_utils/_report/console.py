@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration, names
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import HostResult, Report
 
 SHOWN_HOSTS = 60
 """In a larger fleet only the hosts that need attention are listed; the report has all."""
 
 SHOWN_TROUBLES = 20
+SHOWN_NAMES = 8
 
 
 def render(report: Report) -> str:
@@ -36,11 +37,12 @@ def render(report: Report) -> str:
 
 
 def _table(report: Report) -> Iterator[str]:
-    listed = [host for host in report.hosts if len(report.hosts) <= SHOWN_HOSTS or not host.well]
+    listed = [host for host in report.hosts if len(report.hosts) <= SHOWN_HOSTS or host.needs_attention]
     heading = ("HOST", "OUTCOME", "IN SERVICE", "WAVE", "PACKAGES", "DURATION", "REASON")
     yield from _aligned([heading, *(_row(host) for host in listed)])
     if len(listed) < len(report.hosts):
-        yield f"({len(report.hosts) - len(listed)} hosts that are well are in the report)"
+        wait = " or wait" if report.waiting else ""
+        yield f"({len(report.hosts) - len(listed)} hosts that are well{wait} are in the report)"
 
 
 def _row(host: HostResult) -> tuple[str, ...]:
@@ -70,10 +72,24 @@ def _counts(report: Report) -> str:
 def _facts(report: Report) -> Iterator[str]:
     unknown = f", and those of {report.unknown_cves} changes are not known" if report.unknown_cves else ""
     yield f"CVEs closed: {len(report.cves)}{unknown}"
+    for approval in report.approvals:
+        key = f" ({approval.key})" if approval.key else " in AWX"
+        yield (
+            f"approved: for {show(approval.purpose)} by {show(approval.approver)}{show(key)}, "
+            f"{approval.created:%Y-%m-%d %H:%M:%S} until {approval.expires:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    for executor in dict.fromkeys(attempt.executor for attempt in report.attempts if attempt.executor):
+        numbers = [str(attempt.number) for attempt in report.attempts if attempt.executor == executor]
+        yield f"executed: by {show(executor)}, attempt {', '.join(numbers)}"
     if report.left:
         reasons = sorted({update.reason for update in report.left})
         each = ", ".join(f"{sum(update.reason == reason for update in report.left)} {reason}" for reason in reasons)
         yield f"updates left alone: {each}"
+    for override in report.overrides:
+        yield (
+            f"override of {show(override.gate)} by {show(override.owner)} until {override.expires} "
+            f"({show(override.reason)}): {show(override.effect)}: {names(override.hosts, SHOWN_NAMES)}"
+        )
     if report.user_requests is not None:
         yield "user requests: " + ", ".join(_requests(report.user_requests.items()))
     if report.seconds is not None and report.began and report.ended:

@@ -19,7 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
     Phase,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import AttemptResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import ApprovalResult, AttemptResult
 
 UNKNOWN = "unknown"
 _DONE = (EntryOutcome.OK, EntryOutcome.CHANGED)
@@ -44,6 +44,8 @@ class HostHistory:
     outcome: HostOutcome | None = None
     in_service: InService = InService.UNKNOWN
     reason: str = ""
+    waiting: bool = False
+    """It was left as it is because this goes as planned."""
     refusal: str = ""
     """Why an attempt after the one with the outcome did not begin the host."""
 
@@ -54,6 +56,7 @@ class History:
 
     hosts: dict[str, HostHistory] = field(default_factory=dict)
     attempts: dict[int, AttemptResult] = field(default_factory=dict)
+    approvals: list[ApprovalResult] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
 
 
@@ -84,7 +87,12 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
     moment, data = shapes.moment(entry["time"]), shapes.mapping(entry["data"])
     phase, attempt = entry["phase"], history.attempts.get(shapes.whole(entry["attempt"]))
     if phase == Phase.OPEN and "opening" in data:
-        history.attempts[entry["attempt"]] = _opened(entry["attempt"], shapes.mapping(data["opening"]), moment)
+        opening = shapes.mapping(data["opening"])
+        history.attempts[entry["attempt"]] = _opened(entry["attempt"], opening, moment)
+        if "awx_approval" in opening:
+            _take_approval(history, shapes.mapping(opening["awx_approval"]))
+    elif phase == Phase.APPROVE and entry["host"] is None and entry["attempt"] == 0:
+        _take_approval(history, shapes.mapping(data.get("approval")))
     elif phase == Phase.CLOSE and attempt:
         _close(history, entry["attempt"], moment)
     elif entry["host"] is not None and attempt and not attempt.check_mode:
@@ -96,6 +104,20 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
         else:
             _turn_to(host, entry["attempt"])
             _take_step(host, entry, data, moment)
+
+
+def _take_approval(history: History, said: Mapping[str, Any]) -> None:
+    approval = ApprovalResult(
+        approver=shapes.text(said.get("approver")),
+        key=shapes.text(said.get("approver_key")),
+        how=shapes.text(said.get("how")),
+        purpose=shapes.text(said.get("purpose")),
+        created=shapes.moment(said.get("created")),
+        expires=shapes.moment(said.get("expires")),
+    )
+    if approval not in history.approvals:
+        # Each attempt of a workflow reads the same approval again.
+        history.approvals.append(approval)
 
 
 def _take_stage(host: HostHistory, outcome: str, data: Mapping[str, Any]) -> None:
@@ -122,6 +144,7 @@ def _take_outcome(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str
         return
     _turn_to(host, entry["attempt"])
     host.outcome, host.in_service, host.reason, host.refusal = outcome, in_service, reason, ""
+    host.waiting = data.get("waiting") is True
     # An outcome without a way (decided by the plan, or never begun) took no time.
     host.ended = moment if host.began else None
 
@@ -155,6 +178,7 @@ def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> Attemp
     source = shapes.mapping(opening.get("provenance", {}))
     limit = opening.get("limit")
     who = str(source.get("user", UNKNOWN))
+    executor = shapes.mapping(opening.get("executor", opening.get("awx_approval", {})))
     return AttemptResult(
         number=number,
         purpose=shapes.text(opening.get("purpose")),
@@ -169,6 +193,8 @@ def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> Attemp
         opened=moment,
         closed=None,
         limit=None if limit is None else tuple(map(str, shapes.items(limit))),
+        executor=str(executor.get("principal", executor.get("executor", ""))),
+        executor_key=str(executor.get("fingerprint", "")),
     )
 
 

@@ -49,11 +49,23 @@ class HostResult:
     away_seconds: float | None
     rebooted: bool
     notes: tuple[str, ...]
+    left_as_planned: bool = False
+    """It was not begun because its time has not come, or the attempt was not about it."""
 
     @property
     def well(self) -> bool:
-        """Nobody need look at it: a good outcome, and in service."""
+        """A good outcome, and in service."""
         return self.outcome in GOOD and self.in_service is InService.YES
+
+    @property
+    def waiting(self) -> bool:
+        """A further attempt takes it, as planned; nothing was done to it."""
+        return self.left_as_planned and self.outcome is HostOutcome.NOT_ATTEMPTED and self.in_service is InService.YES
+
+    @property
+    def needs_attention(self) -> bool:
+        """Somebody must look at it."""
+        return not self.well and not self.waiting
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,30 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Override:
+    """A gate that lets changes through on hosts although it does not pass; ``effect`` is what it did in the plan."""
+
+    gate: str
+    owner: str
+    reason: str
+    expires: str
+    effect: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ApprovalResult:
+    """Who approved the plan for which purpose, by which key (empty in AWX), when and until when."""
+
+    approver: str
+    key: str
+    how: str
+    purpose: str
+    created: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True)
 class BatchResult:
     """A batch of a wave: when it ran (None: it has not), and how many of its hosts came out how."""
 
@@ -118,6 +154,9 @@ class AttemptResult:
     opened: datetime
     closed: datetime | None
     limit: tuple[str, ...] | None
+    executor: str
+    """Who signed its opening, or started the workflow in AWX; empty where the policy asks for no approval."""
+    executor_key: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +175,9 @@ class Report:
     unknown_cves: int
     left: tuple[LeftUpdate, ...]
     holds: tuple[Hold, ...]
+    overrides: tuple[Override, ...]
     batches: tuple[BatchResult, ...]
+    approvals: tuple[ApprovalResult, ...]
     attempts: tuple[AttemptResult, ...]
     ledger: Verification
     torn: int
@@ -160,13 +201,21 @@ class Report:
         return (self.ended - self.began).total_seconds() if self.began and self.ended else None
 
     @property
+    def waiting(self) -> int:
+        """How many hosts a further attempt takes, as planned."""
+        return sum(host.waiting for host in self.hosts)
+
+    @property
     def verdict(self) -> str:
         """The result in one sentence."""
         total, well = len(self.hosts), sum(host.well for host in self.hosts)
         verified = self.counts[HostOutcome.VERIFIED]
+        waiting = f"; waiting: {self.waiting} hosts" if self.waiting else ""
         if not self.troubles:
             rest = f", {well - verified} needed no change" if well > verified else ""
-            return f"All is well: {verified} of {total} hosts were patched and verified{rest}."
-        if well == total:
-            return f"All {total} hosts are well, but {len(self.troubles)} other matters need attention."
-        return f"{total - well} of {total} hosts need attention; {verified} were patched and verified."
+            return f"All is well: {verified} of {total} hosts were patched and verified{rest}{waiting}."
+        attention = sum(host.needs_attention for host in self.hosts)
+        if not attention:
+            whole = f"All {total} hosts are well" if well == total else f"{well} of {total} hosts are well{waiting}"
+            return f"{whole}, but {len(self.troubles)} other matters need attention."
+        return f"{attention} of {total} hosts need attention; {verified} were patched and verified{waiting}."

@@ -51,6 +51,8 @@ class Book:
         *,
         holds: list[dict[str, Any]] | None = None,
         left: list[tuple[str, str, str]] | None = None,
+        overrides: list[dict[str, Any]] | None = None,
+        gates: list[dict[str, Any]] | None = None,
     ) -> None:
         """Publish a plan. ``hosts`` maps names to what differs from a host that is patched with ``updates``."""
         entries: dict[str, Any] = {}
@@ -58,6 +60,8 @@ class Book:
             for host, said in hosts.items():
                 updates = said.pop("updates", [])
                 document = _document(host, updates, holds or [], left or [])
+                document["policy"]["overrides"] += overrides or []
+                document["gates"] += gates or []
                 entries[host] = {
                     "digest": writer.put_host(host, document),
                     "wave": "canary",
@@ -175,6 +179,7 @@ def _document(host: str, updates: list[Any], holds: list[Any], left: list[tuple[
         "estimated_seconds": 60,
         "holds": holds,
         "gates": [],
+        "policy": {"overrides": []},
         "transaction": [
             {"name": name, "arch": "amd64", "action": "upgrade", "installed": old, "candidate": new}
             for name, old, new, _cves in updates

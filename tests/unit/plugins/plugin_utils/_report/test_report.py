@@ -454,3 +454,30 @@ def test_what_comes_from_outside_does_not_steer_the_terminal(book: Any) -> None:
     printed = console.render(book.report(user_requests={"fail\x1b[0med": 1, "failed": 1}))
     assert "\x1b" not in printed
     assert "\r" not in printed
+
+
+def test_overrides_are_in_every_report(book: Any) -> None:
+    override = {"gate": "disk", "owner": "operations", "reason": EVIL, "expires": "2026-12-31"}
+    full = {"name": "disk", "verdict": "block", "evidence": "/ is full"}
+    said = {key: value for key, value in override.items() if key != "gate"}
+    book.freeze(
+        {"web1": {"updates": [OPENSSL]}, "web2": {"updates": [OPENSSL]}},
+        [["web1"], ["web2"]],
+        overrides=[override],
+        gates=[{**full, "override": said}],
+    )
+    report = book.report()
+    (found,) = report.overrides
+    assert (found.gate, found.owner, found.expires, found.hosts) == (
+        "disk",
+        "operations",
+        "2026-12-31",
+        ("web1", "web2"),
+    )
+    assert found.effect == "lets through block: / is full"
+    lines = console.render(report).splitlines()
+    assert f"override of disk by operations until 2026-12-31 ({EVIL}): {found.effect}: web1, web2" in lines
+    page = html.render(report)
+    assert '<h2 id="overrides">Overrides</h2>' in page
+    assert "lets through block: / is full" in page
+    assert EVIL not in page
