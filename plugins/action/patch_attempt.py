@@ -22,6 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
     open_attempts_of,
     open_book,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
@@ -94,6 +95,7 @@ class ActionModule(FleetAction):
                     "tenant": book.tenant,
                     "cycle": book.head["cycle"],
                     "state_dir": str(self.state_dir(variables)),
+                    "owner": attempt.owner,
                     "hosts": sorted(book.head["hosts"]),
                 }
                 for book, attempt in opened
@@ -111,7 +113,8 @@ class ActionModule(FleetAction):
         return points
 
     def _runner(self) -> Runner:
-        return Runner(controller_process(), read_provenance(Path.cwd()), bool(self._task.check_mode))
+        process = controller_process()
+        return Runner(process, read_provenance(Path.cwd()), bool(self._task.check_mode), this_owner(process))
 
     def _abandon(self, chosen: list[tuple[str, str]], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         books = [open_book(self.state(variables), tenant, plan) for tenant, plan in chosen]
@@ -125,10 +128,12 @@ class ActionModule(FleetAction):
     def _close(
         self, chosen: list[tuple[str, str]], not_attempted: str, variables: dict[str, t.Any]
     ) -> dict[str, t.Any]:
-        attempts = open_attempts_of(self.state(variables), chosen, controller_process())
+        attempts = open_attempts_of(self.state(variables), chosen, this_owner(controller_process()))
         closed = {book.tenant: close_attempt(book, attempt, now_missing=not_attempted) for book, attempt in attempts}
         return {
             "changed": False,
             "tenants": closed,
             "in_order": all(tenant["in_order"] for tenant in closed.values()),
+            # The evidence callback lets go of their leases.
+            "fleet_closed": [{"tenant": book.tenant, "owner": attempt.owner} for book, attempt in attempts],
         }

@@ -20,6 +20,8 @@ description:
   - Only the modules of this collection record what a plan or a report relies on. What any other module returns may
     come from a managed host, and is recorded as a hook, with its message and exit status alone.
   - Everything is redacted before it is written. Of a task under C(no_log) only that it ran is recorded.
+  - As long as the process lives, a thread gives signs of life for the attempts that it has open, so that nobody else
+    takes their hosts or their clusters. When somebody did nevertheless, that is an error, and no further host is begun.
   - When an entry cannot be written, no further host is begun, and the hosts whose evidence is lost come out as
     C(failed).
 requirements:
@@ -34,11 +36,12 @@ from pathlib import Path
 
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.heartbeat import Heartbeat
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import collection_version
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import TaskResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import OPENS_ATTEMPTS, TaskResult
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 # Values of variables that were encrypted one by one, by the name of their class in ansible-core 2.18 and from 2.19 on.
@@ -59,8 +62,9 @@ class CallbackModule(CallbackBase):
             open_state=FolderState,
             process=os.getpid(),
             version=collection_version(Path(__file__).parents[2]),
-            complain=lambda sentence: self._display.error(f"bankops.fleet.evidence: {sentence}"),
+            complain=self._complain,
         )
+        self._heartbeat = Heartbeat(FolderState)
         self._play: t.Any = None
         self._started: dict[tuple[str, str], float] = {}
         self._common_secrets: frozenset[str] = frozenset()
@@ -78,6 +82,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._started[(host.get_name(), task._uuid)] = time.monotonic()
+        if _module_of(task) == OPENS_ATTEMPTS:
+            self._heartbeat.expect_change()
+        self._tell_of_heartbeat()
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._take(result, EntryOutcome.CHANGED if result.is_changed() else EntryOutcome.OK)
@@ -92,8 +99,17 @@ class CallbackModule(CallbackBase):
         self._take(result, EntryOutcome.SKIPPED)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:  # noqa: ARG002  Ansible passes it
+        self._heartbeat.end()
+        self._tell_of_heartbeat()
         for sentence in self._recorder.lost:
-            self._display.error(f"bankops.fleet.evidence: not recorded: {sentence}")
+            self._complain(f"not recorded: {sentence}")
+
+    def _complain(self, sentence: str) -> None:
+        self._display.error(f"bankops.fleet.evidence: {sentence}")
+
+    def _tell_of_heartbeat(self) -> None:
+        for sentence in self._heartbeat.complaints():
+            self._complain(sentence)
 
     def _take(self, result: t.Any, outcome: EntryOutcome, *, ignored: bool = False) -> None:
         host, task, content, fields = _parts(result)
@@ -103,7 +119,7 @@ class CallbackModule(CallbackBase):
         taken = TaskResult(
             host=name,
             task=task.get_name(),
-            module=str(task.resolved_action or task.action),
+            module=_module_of(task),
             phase=None if phase is None else str(phase),
             outcome=outcome,
             ignored=ignored,
@@ -111,6 +127,9 @@ class CallbackModule(CallbackBase):
             seconds=None if started is None else time.monotonic() - started,
             result=content,
         )
+        if taken.module == OPENS_ATTEMPTS:
+            self._heartbeat.follow(content)
+        self._tell_of_heartbeat()
         if self._recorder.concerns(taken):
             self._recorder.take(taken, self._secrets(host))
 
@@ -121,6 +140,10 @@ class CallbackModule(CallbackBase):
             variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, include_hostvars=False)
             self._secrets_of_host[name] = collect_secrets(variables, lambda value: type(value).__name__ in VAULTED)
         return self._common_secrets | self._secrets_of_host[name]
+
+
+def _module_of(task: t.Any) -> str:
+    return str(task.resolved_action or task.action)
 
 
 def _parts(result: t.Any) -> tuple[t.Any, t.Any, t.Mapping[str, t.Any], t.Mapping[str, t.Any]]:

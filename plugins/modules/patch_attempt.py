@@ -15,7 +15,11 @@ author: bankops.fleet contributors (@bankops)
 description:
   - Opens an attempt on each plan of a cycle, which computes the hosts and batches that are left to do, or closes those
     that this run has opened.
-  - An attempt whose process died without closing it is closed first. One that is still running is refused.
+  - An attempt that applies has its hosts and their clusters to itself. It is refused while another one that shares any
+    of them is alive, and so is every attempt on a plan that has a living one.
+  - An attempt is alive as long as the evidence callback gives a sign of life, at least once a minute. On the same machine
+    one whose process has ended is known to be dead at once. A dead attempt is closed first, and the opening says whose
+    lease was taken over.
 extends_documentation_fragment:
   - bankops.fleet.attributes
   - bankops.fleet.controller
@@ -63,7 +67,14 @@ fleet_attempts:
   returned: when O(state=open)
   type: list
   elements: dict
-  sample: [{plan: 0c5e, attempt: 1, tenant: alpha, cycle: 2026-11, state_dir: /srv/fleet, hosts: [web1]}]
+  sample:
+    - plan: 0c5e
+      attempt: 1
+      tenant: alpha
+      cycle: 2026-11
+      state_dir: /srv/fleet
+      owner: "controller:4711:90210:6f1c/4026531836"
+      hosts: [web1]
 ansible_facts:
   description: The hosts and batch sizes for the play that follows, as C(fleet_rollout).
   returned: when O(state=open)
@@ -74,9 +85,15 @@ tenants:
   returned: when O(state=closed)
   type: dict
 in_order:
-  description: Whether every host was verified or had nothing to change.
+  description: Whether every host was verified, had nothing to change, or waits as planned.
   returned: when O(state=closed)
   type: bool
+fleet_closed:
+  description: The attempts that were closed. The evidence callback gives no sign of life for them any more.
+  returned: when O(state=closed)
+  type: list
+  elements: dict
+  sample: [{tenant: alpha, owner: "controller:4711:90210:6f1c/4026531836"}]
 abandoned:
   description: The numbers of the attempts that were closed, by tenant.
   returned: when O(state=abandoned)

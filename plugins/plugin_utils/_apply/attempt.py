@@ -6,24 +6,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import lease_names, living_lease, take_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
     FINISHED,
     Attempt,
     Progress,
     read_progress,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import Rollout, rollout
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import Lease, State
 
 _DECIDED = {
     "unchanged": HostOutcome.UNCHANGED,
@@ -40,6 +40,8 @@ class Runner:
     process: int
     provenance: dict[str, Any]
     check_mode: bool
+    owner: str
+    """The same process, told from a later one with its number (see ``_apply.owner``)."""
 
     @property
     def controller(self) -> str:
@@ -118,9 +120,10 @@ def open_book(state: State, tenant: str, plan: str) -> Book:
 def open_attempt(
     book: Book, *, purpose: str, runner: Runner, inventory: set[str], limit: set[str] | None, now: datetime
 ) -> Attempt:
-    """Open an attempt and record what the plan has decided already.
+    """Take the leases of an attempt, open it, and record what the plan has decided already.
 
-    Raises FleetError: ``attempt_running``, ``plan_expired``.
+    An attempt whose owner has no living lease is dead, and closed. Raises FleetError: ``attempt_running``,
+    ``lease_held``, ``plan_expired``.
     """
     if datetime.fromisoformat(book.head["expires"]) <= now:
         raise FleetError(
@@ -129,33 +132,68 @@ def open_attempt(
             remedy="Make a new plan with patch_plan.yml.",
         )
     progress = book.progress()
+    _refuse_living(book, progress.current, now)
+    changes_hosts = purpose != "stage" and not runner.check_mode
+    batches = _left(book, progress, inventory, limit).batches
+    names = lease_names(book.plan, book.head, batches, changes_hosts=changes_hosts)
+    lease = take_lease(book.state, book.tenant, names, runner.owner, now)
+    try:
+        return _open_leased(book, lease, purpose=purpose, runner=runner, inventory=inventory, limit=limit, now=now)
+    except BaseException:
+        book.state.release(book.tenant, runner.owner)
+        raise
+
+
+def _open_leased(
+    book: Book,
+    lease: Lease,
+    *,
+    purpose: str,
+    runner: Runner,
+    inventory: set[str],
+    limit: set[str] | None,
+    now: datetime,
+) -> Attempt:
+    # Read again: only from here on does nobody else write. What is left can only have become less.
+    progress = book.progress()
     if progress.current:
-        _close_dead(book, progress.current, runner)
-    finished = {host: str(done.outcome.value) for host, done in progress.outcomes.items() if done.outcome in FINISHED}
-    way = rollout([(book.plan, book.head)], finished={book.plan: finished}, inventory=inventory, limit=limit)
+        data = {"reason": "its process ended without closing it"}
+        book.write(progress.current.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
+    way = _left(book, progress, inventory, limit)
     number = progress.attempts[-1].number + 1 if progress.attempts else 1
     opening = {
         "purpose": purpose,
         "controller": runner.controller,
         "process": runner.process,
+        "owner": runner.owner,
         "check_mode": runner.check_mode,
         "batches": way.batches,
         "limit": sorted(limit) if limit is not None else None,
         "provenance": runner.provenance,
+        **({"took_over": [{"owner": owner} for owner in lease.taken_from]} if lease.taken_from else {}),
     }
     book.write(number, None, Phase.OPEN, EntryOutcome.OK, {"opening": opening})
     if purpose == "apply" and not runner.check_mode:
         _record_decided(book, number, progress)
         for host in way.missing:
             _record_outcome(book, number, host, HostOutcome.NOT_ATTEMPTED, "the inventory does not have it", "unknown")
-    return Attempt(number, purpose, runner.controller, runner.process, now, way.batches, runner.check_mode)
+    return Attempt(
+        number, purpose, runner.controller, runner.process, now, way.batches, runner.check_mode, owner=runner.owner
+    )
+
+
+def _left(book: Book, progress: Progress, inventory: set[str], limit: set[str] | None) -> Rollout:
+    """What of the plan is left to do for an attempt."""
+    finished = {host: str(done.outcome.value) for host, done in progress.outcomes.items() if done.outcome in FINISHED}
+    return rollout([(book.plan, book.head)], finished={book.plan: finished}, inventory=inventory, limit=limit)
 
 
 def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str, Any]:
-    """Give every host of the plan its outcome, and close the attempt.
+    """Give every host of the plan its outcome, close the attempt, and give its lease back.
 
-    ``now_missing`` is the reason said of hosts that the attempt never came to. Returns
-    ``{"counts": {outcome: n}, "hosts": {host: {"outcome", "in_service", "reason"}}, "in_order": bool}``.
+    ``now_missing`` is the reason said of hosts that the attempt never came to. Hosts that wait as planned are in order.
+    Returns ``{"counts": {outcome: n}, "hosts": {host: {"outcome", "in_service", "reason"}}, "waiting": [host],
+    "in_order": bool}``.
     """
     if attempt.purpose == "apply" and not attempt.check_mode:
         _record_left_over(book, attempt, now_missing)
@@ -166,12 +204,22 @@ def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str
     }
     applied = attempt.purpose == "apply" and not attempt.check_mode
     counts = count({host: done["outcome"] for host, done in hosts.items()}, book.head["hosts"]) if applied else {}
+    waiting = _waiting(book) & {host for host, done in outcomes.items() if done.outcome is HostOutcome.NOT_ATTEMPTED}
     good = {HostOutcome.VERIFIED, HostOutcome.UNCHANGED}
-    in_order = not applied or all(done.outcome in good for done in outcomes.values())
+    in_order = not applied or all(done.outcome in good or host in waiting for host, done in outcomes.items())
     book.write(
         attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts}
     )
-    return {"counts": counts, "hosts": hosts, "in_order": in_order}
+    book.state.release(book.tenant, attempt.owner)
+    return {"counts": counts, "hosts": hosts, "waiting": sorted(waiting), "in_order": in_order}
+
+
+def _waiting(book: Book) -> set[str]:
+    """The hosts of which the latest outcome says that they were left as they are because this goes as planned."""
+    mark = f'"phase":"{Phase.OUTCOME.value}"'.encode()
+    lines = (line for line in book.state.entries(book.tenant, book.plan) if mark in line)
+    latest = {entry["host"]: entry["data"].get("waiting") is True for entry in read_entries(lines)}
+    return {host for host, waits in latest.items() if waits}
 
 
 def _record_decided(book: Book, number: int, progress: Progress) -> None:
@@ -190,46 +238,47 @@ def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
         known = progress.outcomes.get(host)
         if known and (known.attempt == attempt.number or known.outcome in FINISHED):
             continue
-        reason = now_missing if host in included else "outside the limit of this attempt"
+        waits = host not in included
+        reason = "outside the limit of this attempt" if waits else now_missing
         if host in progress.attempts[-1].started:
             unknown = "the attempt ended before its outcome was known"
             _record_outcome(book, attempt.number, host, HostOutcome.FAILED, unknown, "unknown")
         elif progress.in_the_middle(host):
             earlier = f"{reason}; an earlier attempt ended in the middle of its change"
             _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, earlier, "unknown")
-        elif known is None:
-            _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, reason, "yes")
+        elif known is None or known.outcome is HostOutcome.NOT_ATTEMPTED:
+            _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, reason, "yes", waiting=waits)
 
 
 def _record_outcome(
-    book: Book, number: int, host: str, outcome: HostOutcome, reason: str, in_service: str, *, by_plan: bool = False
+    book: Book,
+    number: int,
+    host: str,
+    outcome: HostOutcome,
+    reason: str,
+    in_service: str,
+    *,
+    by_plan: bool = False,
+    waiting: bool = False,
 ) -> None:
-    data = {"in_service": in_service, "reason": reason, "holds": [], "by_plan": by_plan}
+    data: dict[str, Any] = {"in_service": in_service, "reason": reason, "holds": [], "by_plan": by_plan}
+    if waiting:
+        data["waiting"] = True
     book.write(number, host, Phase.OUTCOME, outcome, data)
 
 
-def _close_dead(book: Book, attempt: Attempt, runner: Runner) -> None:
-    """Close an attempt whose process is gone. Raises FleetError of kind ``attempt_running`` unless that is certain."""
-    if attempt.controller != runner.controller or _alive(attempt.process):
+def _refuse_living(book: Book, attempt: Attempt | None, now: datetime) -> None:
+    """Raise FleetError of kind ``attempt_running`` when an attempt is open whose owner lives, or may live."""
+    lease = living_lease(book.state, book.tenant, attempt.owner, now) if attempt else None
+    if attempt and lease:
         raise FleetError(
             f"Attempt {attempt.number} ({attempt.purpose}) on plan {book.plan[:16]} is open: process {attempt.process} "
-            f"on {attempt.controller}, since {attempt.opened.isoformat()}.",
+            f"on {attempt.controller}, since {attempt.opened.isoformat()}; its last sign of life is of "
+            f"{lease.heartbeat.isoformat(timespec='seconds')}.",
             kind="attempt_running",
             remedy="Wait for its end. If it is certain that it has ended: bankops.fleet.patch_attempt state=abandoned.",
+            data={"owner": attempt.owner, "heartbeat": lease.heartbeat.isoformat()},
         )
-    book.write(
-        attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, {"reason": "its process ended without closing it"}
-    )
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def abandon_attempt(book: Book, runner: Runner) -> int | None:
@@ -239,15 +288,16 @@ def abandon_attempt(book: Book, runner: Runner) -> int | None:
         return None
     data = {"reason": "abandoned", "by": runner.provenance}
     book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
+    book.state.release(book.tenant, attempt.owner)
     return attempt.number
 
 
-def open_attempts_of(state: State, chosen: Iterable[tuple[str, str]], process: int) -> list[tuple[Book, Attempt]]:
-    """The attempts on these plans that this process has open."""
+def open_attempts_of(state: State, chosen: Iterable[tuple[str, str]], owner: str) -> list[tuple[Book, Attempt]]:
+    """The attempts on these plans that this owner has open."""
     found = []
     for tenant, plan in chosen:
         book = Book(state, tenant, plan, state.get_plan(tenant, plan))
         attempt = book.progress().current
-        if attempt and attempt.process == process:
+        if attempt and attempt.owner == owner:
             found.append((book, attempt))
     return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -22,6 +22,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import ca
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+CLOCK_TOLERANCE = 2.0
+"""Seconds by which the clocks of two controllers may differ before an entry says so."""
 
 START = "0" * 64
 """The ``prev`` of a ledger's first entry."""
@@ -92,11 +95,18 @@ def record(
     outcome: EntryOutcome | HostOutcome,
     data: dict[str, Any],
 ) -> None:
-    """Append an entry to the plan's ledger; it is safe on disk when this returns. Raises FleetError and OSError."""
-    state.append(
-        tenant,
-        plan,
-        lambda previous_line: build_entry(
+    """Append an entry to the plan's ledger; it is safe on disk when this returns. Raises FleetError and OSError.
+
+    Its time is never before that of the entry before: where the clock is, the entry gets that time, and says by how
+    much the clock is behind (``clock_behind_seconds``).
+    """
+
+    def build(previous_line: bytes | None) -> bytes:
+        # Taken under the lock, so that times follow the order of the entries.
+        now = datetime.now(timezone.utc)
+        behind = clock_behind(previous_line, now)
+        noted = {"clock_behind_seconds": round(behind)} if behind > CLOCK_TOLERANCE else {}
+        return build_entry(
             previous_line,
             plan=plan,
             attempt=attempt,
@@ -105,11 +115,24 @@ def record(
             host=host,
             phase=phase,
             outcome=outcome,
-            data=data,
-            # Taken under the lock, so that times follow the order of the entries.
-            time=datetime.now(timezone.utc),
-        ),
-    )
+            data={**data, **noted},
+            time=now + timedelta(seconds=behind),
+        )
+
+    state.append(tenant, plan, build)
+
+
+def clock_behind(last_line: bytes | None, now: datetime) -> float:
+    """By how many seconds ``now`` is before the ledger's last entry; 0 where it is not, or there is none.
+
+    Raises FleetError of kind ``ledger_damaged`` when the line is no entry.
+    """
+    if last_line is None:
+        return 0.0
+    last = _time_of(_parse(last_line, "The last line of the ledger"))
+    if last is None:
+        raise _damaged("The last line of the ledger")
+    return max(0.0, (last - now).total_seconds())
 
 
 def read_entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -121,7 +144,7 @@ def read_entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 def verify(lines: Iterable[bytes]) -> Verification:
     """Check every line of a ledger: its form, its hash, its place in the chain, and that all belong to one plan."""
     problems: list[str] = []
-    prev, count, owner = START, 0, None
+    prev, count, owner, latest = START, 0, None, None
     for count, line in enumerate(lines, start=1):
         try:
             entry = _parse(line, f"Line {count}")
@@ -132,7 +155,10 @@ def verify(lines: Iterable[bytes]) -> Verification:
             continue
         owner = owner or (entry["tenant"], entry["plan"])
         problems += [f"Line {count}: {problem}." for problem in _problems_of(entry, line, count, prev, owner)]
-        prev = entry["hash"]
+        moment = _time_of(entry)
+        if moment is None or (latest and moment < latest):
+            problems.append(f"Line {count}: its time {entry['time']!r} is none, or before that of the line before.")
+        prev, latest = entry["hash"], moment or latest
     return Verification(ok=not problems, count=count, head=prev, problems=tuple(problems))
 
 
@@ -167,9 +193,22 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
     except ValueError:
         entry = None
     if not isinstance(entry, dict) or set(entry) != _KEYS or not is_whole_number(entry["seq"]):
-        raise FleetError(
-            f"{place} is not an entry of a ledger.",
-            kind="ledger_damaged",
-            remedy="Compare it with a copy; nothing is applied on a ledger that cannot be trusted.",
-        )
+        raise _damaged(place)
     return entry
+
+
+def _time_of(entry: dict[str, Any]) -> datetime | None:
+    """The time of an entry; None where that is no time with a zone."""
+    try:
+        moment = datetime.fromisoformat(entry["time"])
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _damaged(place: str) -> FleetError:
+    return FleetError(
+        f"{place} is not an entry of a ledger.",
+        kind="ledger_damaged",
+        remedy="Compare it with a copy; nothing is applied on a ledger that cannot be trusted.",
+    )

@@ -11,14 +11,13 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace as with_values
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest_of_bytes
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files, lines
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files, leases, lines
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Lease, PlanWriter, State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import (
     check_cycle,
@@ -94,46 +93,32 @@ class FolderState(State):
         with files.disk_errors():
             return lines.torn_ends(self._ledger(tenant, plan))
 
-    def acquire(self, tenant: str, name: str, owner: str, *, seconds: float, now: datetime) -> Lease:
-        path = self._lease(tenant, name)
-        with self._exclusive(path):
-            held = _read_lease(path)
-            if held and held.owner != owner and now - held.heartbeat <= timedelta(seconds=held.seconds):
-                raise FleetError(
-                    f"{held.owner} has held {name} of tenant {tenant} since {held.acquired.isoformat()}; "
-                    f"its last sign of life is of {held.heartbeat.isoformat()}.",
-                    kind="lease_held",
-                    remedy=f"Wait until it is done, or {held.seconds:g} s after its last sign of life.",
-                    data={"owner": held.owner, "heartbeat": held.heartbeat.isoformat()},
-                )
-            taken_from = held.owner if held and held.owner != owner else None
-            acquired = held.acquired if held and held.owner == owner else now
-            lease = Lease(tenant, name, owner, acquired, now, seconds, taken_from)
-            _write_lease(path, lease)
-        return lease
+    def acquire(
+        self,
+        tenant: str,
+        names: Iterable[str],
+        owner: str,
+        *,
+        seconds: float,
+        now: datetime,
+        is_dead: Callable[[str], bool],
+    ) -> Lease:
+        folder = self._leases(tenant)
+        with self._exclusive(folder):
+            files.make_folders(folder)
+            return leases.acquire(folder, Lease(tenant, frozenset(names), owner, now, now, seconds), is_dead)
 
-    def renew(self, lease: Lease, *, now: datetime) -> Lease:
-        path = self._lease(lease.tenant, lease.name)
-        with self._exclusive(path):
-            held = _read_lease(path)
-            if held is None or held.owner != lease.owner:
-                raise FleetError(
-                    f"{lease.owner} no longer holds {lease.name} of tenant {lease.tenant}: "
-                    f"{held.owner + ' took it over' if held else 'it was released'}.",
-                    kind="lease_lost",
-                    remedy="Stop what it protects, and look who else is at work.",
-                )
-            renewed = with_values(lease, heartbeat=now)
-            _write_lease(path, renewed)
-        return renewed
+    def renew(self, tenant: str, owner: str, *, now: datetime) -> None:
+        with files.disk_errors():
+            leases.renew(self._leases(tenant), tenant, owner, now)
 
-    def release(self, lease: Lease) -> None:
-        path = self._lease(lease.tenant, lease.name)
-        with self._exclusive(path):
-            held = _read_lease(path)
-            if held and held.owner == lease.owner:
-                path.unlink()
-                files.sync_folder(path.parent)
+    def release(self, tenant: str, owner: str) -> None:
+        with files.disk_errors():
+            leases.release(self._leases(tenant), owner)
+
+    def leases(self, tenant: str) -> list[Lease]:
+        with files.disk_errors():
+            return leases.read_all(self._leases(tenant), tenant)
 
     def put_approval(self, tenant: str, plan: str, statement: bytes, signature: str) -> None:
         folder = self._existing_plan(tenant, plan) / "approvals"
@@ -222,8 +207,8 @@ class FolderState(State):
     def _ledger(self, tenant: str, plan: str) -> Path:
         return self._existing_plan(tenant, plan) / "ledger.jsonl"
 
-    def _lease(self, tenant: str, name: str) -> Path:
-        return self._tenant(tenant) / "leases" / f"{check_name(name, 'name of a lease')}.json"
+    def _leases(self, tenant: str) -> Path:
+        return self._tenant(tenant) / "leases"
 
     def _read(self, path: Path) -> tuple[bytes, str]:
         try:
@@ -289,16 +274,3 @@ def _plan_missing(path: Path) -> FleetError:
         kind="plan_missing",
         remedy="Look at fleet_state_dir and the digest, or run patch_plan.yml.",
     )
-
-
-def _read_lease(path: Path) -> Lease | None:
-    if not path.exists():
-        return None
-    data = files.read_json(path)
-    moments = {key: datetime.fromisoformat(data[key]) for key in ("acquired", "heartbeat")}
-    return Lease(**{**data, **moments})
-
-
-def _write_lease(path: Path, lease: Lease) -> None:
-    moments = {"acquired": lease.acquired.isoformat(), "heartbeat": lease.heartbeat.isoformat()}
-    files.replace(path, canonical({**vars(lease), **moments}))

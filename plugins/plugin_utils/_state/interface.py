@@ -24,16 +24,23 @@ PLAN_FORMAT = 1
 
 @dataclass(frozen=True)
 class Lease:
-    """The right of one owner to something, as long as its heartbeat is younger than ``seconds``."""
+    """The right of one owner to what the names say, as long as its heartbeat is younger than ``seconds``."""
 
     tenant: str
-    name: str
+    names: frozenset[str]
     owner: str
     acquired: datetime
     heartbeat: datetime
     seconds: float
-    taken_from: str | None = None
-    """The owner whose lease had gone stale, when this one was taken over."""
+    taken_from: tuple[str, ...] = ()
+    """The owners, dead or without a sign of life, whose leases were taken over by this one."""
+
+    def is_alive(self, now: datetime, is_dead: Callable[[str], bool]) -> bool:
+        """Whether the owner gave a sign of life in time and is not dead for certain.
+
+        A sign of life from the future, after a clock was put back, is one.
+        """
+        return (now - self.heartbeat).total_seconds() <= self.seconds and not is_dead(self.owner)
 
 
 class PlanWriter(ABC):
@@ -157,22 +164,39 @@ class State(ABC):
     def get_baseline(self, tenant: str, plan: str, host: str) -> dict[str, Any]:
         """What was put last. Raises FleetError of kind ``baseline_missing``."""
 
-    # Leases
+    # Leases: an owner has at most one of each tenant, on many names at once.
 
     @abstractmethod
-    def acquire(self, tenant: str, name: str, owner: str, *, seconds: float, now: datetime) -> Lease:
-        """Take a lease, or take over one whose heartbeat is older than its ``seconds``; one's own may be taken again.
+    def acquire(
+        self,
+        tenant: str,
+        names: Iterable[str],
+        owner: str,
+        *,
+        seconds: float,
+        now: datetime,
+        is_dead: Callable[[str], bool],
+    ) -> Lease:
+        """Take a lease on all names or on none.
 
-        Raises FleetError of kind ``lease_held``, which names the owner.
+        Those of owners that are dead for certain (``is_dead``), or whose heartbeat is older than their ``seconds``, are
+        taken over. Raises FleetError of kind ``lease_held``, which names the owner in the way; also for one's own.
         """
 
     @abstractmethod
-    def renew(self, lease: Lease, *, now: datetime) -> Lease:
-        """Move the heartbeat to ``now``. Raises FleetError of kind ``lease_lost`` when another owner has it."""
+    def renew(self, tenant: str, owner: str, *, now: datetime) -> None:
+        """Move the heartbeat to ``now``. Raises FleetError of kind ``lease_lost`` when the owner has no lease.
+
+        Takes no lock and opens nothing, so that a thread may call it while its process forks.
+        """
 
     @abstractmethod
-    def release(self, lease: Lease) -> None:
-        """Give a lease back. Nothing happens when another owner has taken it over."""
+    def release(self, tenant: str, owner: str) -> None:
+        """Give a lease back. Nothing happens when the owner has none."""
+
+    @abstractmethod
+    def leases(self, tenant: str) -> list[Lease]:
+        """All leases of a tenant, whether their owners live or not."""
 
     # Dates, stops and reports
 

@@ -19,7 +19,7 @@ NAME_RULE = "Use letters, digits, dots, dashes and underscores, at most 63, begi
 
 
 def check_name(value: str, what: str) -> str:
-    """A name of a tenant, lease or report. Raises FleetError of kind ``bad_name`` otherwise, as all of these do."""
+    """A name of a tenant or report. Raises FleetError of kind ``bad_name`` otherwise, as all of these do."""
     if isinstance(value, str) and _TENANT.fullmatch(value):
         return value
     raise _bad(value, what, NAME_RULE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, Runner, open_book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
@@ -56,8 +57,9 @@ def make_book(
 
 
 def runner(process: int, *, check_mode: bool = False, host: str = "controller") -> Runner:
-    """The ansible-playbook process ``process`` on a machine."""
-    return Runner(process, {"host": host}, check_mode)
+    """The ansible-playbook process ``process``, on this machine unless ``host`` is another."""
+    owner = this_owner(process) if host == "controller" else f"{host}:{process}:1:boot/1"
+    return Runner(process, {"host": host}, check_mode, owner)
 
 
 def listen(book: Book, attempt: int) -> None:

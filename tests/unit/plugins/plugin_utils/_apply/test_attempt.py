@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -23,8 +25,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
     open_attempts_of,
     open_book,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 from .plans import NOW, finish, listen, make_book, runner
 
@@ -32,13 +37,13 @@ ALL = {"web1", "web2", "web3"}
 
 
 def open_(
-    book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: object
+    book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: Any
 ) -> Attempt:
     return open_attempt(
         book,
         purpose=purpose,
         runner=runner(process or os.getpid(), check_mode=bool(more.get("check_mode"))),
-        inventory=set(more.get("inventory", ALL)),  # type: ignore[call-overload]
+        inventory=set(more.get("inventory", ALL)),
         limit=limit,
         now=NOW,
     )
@@ -92,6 +97,26 @@ def test_hosts_outside_the_limit_are_not_attempted_and_say_so(tmp_path: Path) ->
     assert attempt.batches == [["web1"]]
     assert closed["hosts"]["web2"]["outcome"] == "not_attempted"
     assert closed["hosts"]["web2"]["reason"] == "outside the limit of this attempt"
+    assert (closed["waiting"], closed["in_order"]) == (["web2", "web3"], True)
+
+
+def test_a_host_that_waited_and_was_then_due_waits_no_more(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = open_(book, limit={"web1"})
+    finish(book, first.number, "web1", HostOutcome.VERIFIED)
+    close_attempt(book, first, now_missing="the end came first")
+    second = open_(book, limit={"web2"})
+    closed = close_attempt(book, second, now_missing="the end came first")
+    assert closed["hosts"]["web2"]["reason"] == "the end came first"
+    assert (closed["waiting"], closed["in_order"]) == (["web3"], False)
+
+
+def test_a_host_left_half_changed_does_not_wait(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = open_(book, process=dead_process())
+    book.write(first.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    closed = close_attempt(book, open_(book, limit={"web2"}), now_missing="the end came first")
+    assert "web1" not in closed["waiting"]
     assert not closed["in_order"]
 
 
@@ -132,22 +157,93 @@ def test_a_running_attempt_is_not_joined(tmp_path: Path) -> None:
     assert refused.value.kind == "attempt_running"
 
 
-def test_an_attempt_on_another_controller_counts_as_running(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
-    open_attempt(
-        book, purpose="apply", runner=runner(dead_process(), host="elsewhere"), inventory=ALL, limit=None, now=NOW
+def elsewhere(book: Book, now: datetime = NOW) -> Attempt:
+    """An attempt of a process on another machine."""
+    return open_attempt(
+        book, purpose="apply", runner=runner(dead_process(), host="elsewhere"), inventory=ALL, limit=None, now=now
     )
+
+
+def test_an_attempt_on_another_controller_is_running_as_long_as_it_gives_signs_of_life(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    first = elsewhere(book, NOW - timedelta(seconds=90))
+    book.state.renew("alpha", first.owner, now=NOW - timedelta(seconds=59))
     with pytest.raises(FleetError) as refused:
         open_(book)
     assert refused.value.kind == "attempt_running"
+    assert f"Attempt 1 (apply) on plan {book.plan[:16]} is open: process {first.process} on elsewhere" in str(
+        refused.value
+    )
+    book.state.renew("alpha", first.owner, now=NOW - timedelta(seconds=61))
+    assert open_(book).number == 2
+    assert opening_of(book)["took_over"] == [{"owner": first.owner}]
 
 
-def test_an_attempt_whose_process_died_is_closed_and_the_next_one_opens(tmp_path: Path) -> None:
+def opening_of(book: Book) -> dict[str, Any]:
+    """The latest opening entry."""
+    entries = read_entries(book.state.entries(book.tenant, book.plan))
+    return dict([entry["data"]["opening"] for entry in entries if "opening" in entry["data"]][-1])
+
+
+def test_an_attempt_whose_process_died_is_closed_and_the_next_one_opens_and_says_so(tmp_path: Path) -> None:
     book = make_book(tmp_path)
-    open_(book, process=dead_process())
+    first = open_(book, process=dead_process())
     second = open_(book)
     assert second.number == 2
     assert [attempt.closed for attempt in book.progress().attempts] == [True, False]
+    opening = opening_of(book)
+    assert (opening["owner"], opening["took_over"]) == (second.owner, [{"owner": first.owner}])
+
+
+def test_a_process_with_the_number_of_the_dead_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    machine, process, start, boot = this_owner(os.getpid()).rsplit(":", 3)
+    dead = replace(runner(int(process)), owner=f"{machine}:{process}:{int(start) - 1}:{boot}")
+    open_attempt(book, purpose="apply", runner=dead, inventory=ALL, limit=None, now=NOW)
+    assert open_attempts_of(book.state, [("alpha", book.plan)], this_owner(os.getpid())) == []
+    assert open_(book).number == 2
+
+
+def test_an_attempt_has_its_hosts_and_their_clusters_to_itself(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = open_(book, limit={"web1"})
+    (lease,) = book.state.leases("alpha")
+    assert lease.names == {f"plan:{book.plan[:16]}", "host:web1", "cluster:web"}
+    close_attempt(book, attempt, now_missing="the end came first")
+    assert book.state.leases("alpha") == []
+
+
+@pytest.mark.parametrize("only", [{"purpose": "stage"}, {"check_mode": True}])
+def test_an_attempt_that_changes_no_host_has_only_its_plan_to_itself(tmp_path: Path, only: dict[str, Any]) -> None:
+    book = make_book(tmp_path)
+    open_(book, **only)
+    (lease,) = book.state.leases("alpha")
+    assert lease.names == {f"plan:{book.plan[:16]}"}
+
+
+def test_two_plans_with_a_common_cluster_are_not_applied_at_once(tmp_path: Path) -> None:
+    book, other = make_book(tmp_path), make_book(tmp_path, max_failed=1)
+    assert book.plan != other.plan
+    first = elsewhere(book)
+    with pytest.raises(FleetError) as refused:
+        open_(other, limit={"web3"})
+    assert refused.value.kind == "lease_held"
+    assert f"{first.owner} has held cluster:web, host:web3 of tenant alpha" in refused.value.message
+    assert other.progress().attempts == []
+    close_attempt(book, first, now_missing="the end came first")
+    assert open_(other, limit={"web3"}).number == 1
+
+
+def test_an_opening_that_fails_leaves_no_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = make_book(tmp_path)
+
+    def full_disk(*_arguments: object) -> NoReturn:
+        raise FleetError("The disk is full.", kind="state_error", remedy="Make room.")
+
+    monkeypatch.setattr(FolderState, "append", full_disk)
+    with pytest.raises(FleetError, match="The disk is full"):
+        open_(book)
+    assert book.state.leases("alpha") == []
 
 
 def test_an_expired_plan_is_refused(tmp_path: Path) -> None:
@@ -172,8 +268,9 @@ def test_only_the_attempts_of_this_process_are_closed_by_it(tmp_path: Path) -> N
     book = make_book(tmp_path)
     open_(book, process=os.getpid())
     chosen = [("alpha", book.plan)]
-    assert [attempt.number for _book, attempt in open_attempts_of(book.state, chosen, os.getpid())] == [1]
-    assert open_attempts_of(book.state, chosen, os.getpid() + 1) == []
+    own = this_owner(os.getpid())
+    assert [attempt.number for _book, attempt in open_attempts_of(book.state, chosen, own)] == [1]
+    assert open_attempts_of(book.state, chosen, this_owner(os.getppid())) == []
 
 
 def test_the_recorders_word_is_not_an_attempt(tmp_path: Path) -> None:
@@ -241,5 +338,6 @@ def test_an_abandoned_attempt_is_closed_and_says_by_whom(tmp_path: Path) -> None
     book = make_book(tmp_path)
     open_attempt(book, purpose="apply", runner=runner(1, host="elsewhere"), inventory=ALL, limit=None, now=NOW)
     assert abandon_attempt(book, runner(2)) == 1
+    assert book.state.leases("alpha") == []
     assert abandon_attempt(book, runner(2)) is None
     assert open_(book).number == 2
