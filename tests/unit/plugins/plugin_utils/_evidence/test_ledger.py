@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import (
     build_entry,
+    clock_behind,
     read_entries,
     record,
     verify,
@@ -107,6 +108,12 @@ def changed(line: bytes, **changes: Any) -> bytes:
             lambda lines: [*lines[:2], changed(lines[2], phase="outcome")],
             "Line 3: phase 'outcome' with outcome 'changed'",
         ),
+        (
+            lambda lines: [*lines[:2], changed(lines[2], time="2026-11-21T10:59:59.999Z")],
+            "Line 3: its time '2026-11-21T10:59:59.999Z' is none, or before that of the line before",
+        ),
+        (lambda lines: [*lines[:2], changed(lines[2], time="noon")], "Line 3: its time 'noon' is none"),
+        (lambda lines: [*lines[:2], changed(lines[2], time="2026-11-21T12:00:00")], "Line 3: its time"),
         (lambda lines: [lines[0], b"{}", lines[2]], "Line 2 is not an entry"),
         (lambda lines: [lines[0], lines[1][:-9], lines[2]], "Line 2 is not an entry"),
     ],
@@ -115,6 +122,39 @@ def test_every_change_to_a_ledger_is_found(forge: Any, problem: str) -> None:
     checked = verify(forge(ledger()))
     assert not checked.ok
     assert any(found.startswith(problem) for found in checked.problems), checked.problems
+
+
+def test_a_clock_that_was_put_back_turns_no_time_back_and_is_said(tmp_path: Path) -> None:
+    state = FolderState(tmp_path)
+    with state.write_plan("north") as writer:
+        plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
+    ahead = datetime.now(timezone.utc) + timedelta(hours=1)
+    state.append("north", plan, lambda last: entry(last, plan=plan, time=ahead))
+    write_many(str(tmp_path), plan, "web1", 2)
+    first, second, third = read_entries(state.entries("north", plan))
+    assert first["time"] == second["time"] == third["time"]
+    assert 3590 <= third["data"]["clock_behind_seconds"] <= 3600
+    assert verify(state.entries("north", plan)).ok
+
+
+def test_clocks_that_hardly_differ_are_not_worth_a_word(tmp_path: Path) -> None:
+    state = FolderState(tmp_path)
+    with state.write_plan("north") as writer:
+        plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
+    state.append("north", plan, lambda last: entry(last, plan=plan, time=datetime.now(timezone.utc)))
+    write_many(str(tmp_path), plan, "web1", 1)
+    assert list(read_entries(state.entries("north", plan)))[1]["data"] == {"index": 0}
+
+
+def test_how_far_the_clock_is_behind_can_be_asked() -> None:
+    line = entry(None)
+    assert clock_behind(None, NOON) == 0
+    assert clock_behind(line, NOON + timedelta(hours=1)) == 0
+    assert clock_behind(line, NOON - timedelta(hours=1)) == 3600
+    for damaged in (b"{}", changed(line, time="noon")):
+        with pytest.raises(FleetError) as refused:
+            clock_behind(damaged, NOON)
+        assert refused.value.kind == "ledger_damaged"
 
 
 def test_nothing_is_appended_to_what_is_no_ledger() -> None:

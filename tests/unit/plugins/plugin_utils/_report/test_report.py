@@ -117,6 +117,39 @@ def test_a_cycle_without_trouble(book: Any) -> None:
     assert "needs attention" not in printed
 
 
+def test_hosts_that_wait_as_planned_need_nobodys_attention(book: Any) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}, "web2": {"updates": [OPENSSL]}}, [["web1"], ["web2"]])
+    book.open(limit=["web1"])
+    book.patch("web1", [OPENSSL])
+    waiting = {"in_service": "yes", "reason": "outside the limit of this attempt", "holds": [], "waiting": True}
+    book.write("web2", Phase.OUTCOME, HostOutcome.NOT_ATTEMPTED, waiting)
+    book.close()
+    report = book.report()
+    assert report.troubles == ()
+    assert report.verdict == "All is well: 1 of 2 hosts were patched and verified; waiting: 1 hosts."
+    assert "waiting: 1 hosts" in console.render(report)
+    assert [host.host for host in report.hosts if host.well] == ["web1"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "changes"),
+    [
+        (HostOutcome.NOT_ATTEMPTED, {"waiting": "true"}),
+        (HostOutcome.NOT_ATTEMPTED, {"in_service": "unknown"}),
+        (HostOutcome.FAILED, {}),
+    ],
+)
+def test_only_a_host_in_service_that_was_left_alone_waits(
+    book: Any, outcome: HostOutcome, changes: dict[str, Any]
+) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    book.open()
+    said = {"in_service": "yes", "reason": "soaking", "holds": [], "waiting": True, **changes}
+    book.write("web1", Phase.OUTCOME, outcome, said)
+    book.close()
+    assert book.report().waiting == 0
+
+
 def test_before_any_attempt_no_host_was_attempted(book: Any) -> None:
     old = {"decision": "skipped", "reason": "the host has neither apt nor dnf"}
     book.freeze({"web1": {"updates": [OPENSSL]}, "old1": old}, [["web1"]])
