@@ -95,6 +95,8 @@ class _Outlook:
     """What they leave of the whole time: for a change that an override lets happen outside any window."""
     problem: str
     """Why nobody knows all freezes; empty when they are known."""
+    afterwards: str
+    """When the next window opens, where none is open in time."""
 
     def first(self, spans: Iterable[Window], seconds: int) -> Window | None:
         """The first span in which a change can begin before the plan expires, and be finished."""
@@ -136,7 +138,15 @@ class PlannedCalendar:
         except FleetError as unreadable:
             problem = unreadable.message
         freezes = [freeze for freeze in freezes if freeze.touches(self._created, latest)]
-        return _Outlook(expires, windows, freezes, _without(windows, freezes), _without([whole], freezes), problem)
+        return _Outlook(
+            expires=expires,
+            windows=windows,
+            freezes=freezes,
+            free=_without(windows, freezes),
+            free_anyway=_without([whole], freezes),
+            problem=problem,
+            afterwards="" if windows else _next(policy["window"], expires),
+        )
 
 
 def _planned_window(policy: Mapping[str, Any], outlook: _Outlook, seconds: int) -> Gate:
@@ -150,7 +160,7 @@ def _planned_window(policy: Mapping[str, Any], outlook: _Outlook, seconds: int) 
         return gate("window", Verdict.PASS, evidence)
     expires = _shown(outlook.expires, zone)
     if not outlook.windows:
-        evidence = f"none is open before the plan expires at {expires}; {_next(window, outlook.expires)}"
+        evidence = f"none is open before the plan expires at {expires}; {outlook.afterwards}"
         return gate("window", Verdict.BLOCK, evidence)
     longest = max(each.ends - each.begins for each in outlook.windows)
     evidence = (
