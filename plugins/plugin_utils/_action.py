@@ -21,6 +21,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import end_with_parent
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
 from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables import policy_options, variables_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.cycle import is_emergency
@@ -52,6 +53,7 @@ class FleetAction(ActionBase):
     """The argument specification; None leaves the arguments to the module on the target."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        end_with_parent()
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         if self.ARGUMENTS is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
@@ -19,6 +19,20 @@ def run_ansible(
     folder: Path, command: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run ``ansible-<command>`` in ``folder`` with this collection and its callback, and no other configuration."""
+    argv, complete = _prepare(folder, command, arguments, environment)
+    return subprocess.run(argv, cwd=folder, env=complete, capture_output=True, text=True, check=False, timeout=120)
+
+
+def start_ansible(folder: Path, command: str, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
+    """The same, left running; what it prints goes into ``log``. Signals sent to it reach no process but this one."""
+    argv, complete = _prepare(folder, command, arguments, None)
+    with log.open("wb") as output:
+        return subprocess.Popen(argv, cwd=folder, env=complete, stdout=output, stderr=output, start_new_session=True)
+
+
+def _prepare(
+    folder: Path, command: str, arguments: Sequence[str], environment: Mapping[str, str] | None
+) -> tuple[list[str], dict[str, str]]:
     configuration = folder / "ansible.cfg"
     configuration.write_text("[defaults]\n")
     complete = {
@@ -32,5 +46,4 @@ def run_ansible(
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
-    argv = [sys.executable, "-m", "ansible", command, *arguments]
-    return subprocess.run(argv, cwd=folder, env=complete, capture_output=True, text=True, check=False, timeout=120)
+    return [sys.executable, "-m", "ansible", command, *arguments], complete

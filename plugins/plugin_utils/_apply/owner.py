@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 from pathlib import Path
 
 _PROC = Path("/proc")
 _UNKNOWN = "unknown"
+_PR_SET_PDEATHSIG = 1
 _ENDED = ("Z", "X")
 """States of a process that does nothing any more, whether its parent has taken notice or not."""
 
@@ -39,6 +42,18 @@ def is_dead(owner: str) -> bool:
         return not _exists(number)
     state, started = found
     return state in _ENDED or (start != _UNKNOWN and started != start)
+
+
+def end_with_parent() -> None:
+    """Let this process, a worker, end together with the one that forked it.
+
+    A worker whose ansible-playbook was killed would go on with its host, while a further attempt takes that host over
+    at once: ansible-core 2.18 leaves workers alone at SIGTERM, and nobody stops them at SIGKILL. Only Linux can do it
+    (prctl(2)).
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def _boot() -> str:

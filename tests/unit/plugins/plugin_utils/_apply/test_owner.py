@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import is_dead, this_owner
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import end_with_parent, is_dead, this_owner
 
 
 def test_a_process_that_runs_is_alive() -> None:
@@ -44,6 +46,28 @@ def test_a_program_with_a_name_full_of_parentheses_is_read_right(tmp_path: Path)
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_worker_ends_with_the_process_that_forked_it() -> None:
+    reader, writer = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        worker = os.fork()
+        if worker == 0:
+            end_with_parent()
+            os.write(writer, f"{os.getpid()}\n".encode())
+            time.sleep(60)
+            os._exit(0)
+        time.sleep(60)
+        os._exit(0)
+    worker = int(os.read(reader, 20))
+    owner = this_owner(worker)
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    deadline = time.monotonic() + 10
+    while not is_dead(owner):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("change", ["machine", "boot", "namespace"])
