@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, close_attempt, open_attempt
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit, refuse_new_hosts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 
@@ -129,7 +129,7 @@ def test_the_budget_spans_attempts(tmp_path: Path) -> None:
     finish(book, first.number, "web1", HostOutcome.FAILED)
     close_attempt(book, first, now_missing="")
     second = opened(book)
-    assert ask(book, "web2").attempt.number == 2
+    refuse_new_hosts(book.state, book.head, book.progress(), ["web2"])
     finish(book, second.number, "web2", HostOutcome.FAILED)
     assert refusal(book, "web3") == "budget_spent"
 
@@ -142,12 +142,12 @@ def test_a_cluster_that_misses_a_member_gives_no_other(tmp_path: Path) -> None:
 
 
 def test_a_member_that_is_being_changed_is_away(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
+    book = make_book(tmp_path, soak_minutes=0)
     attempt = opened(book)
     book.write(attempt.number, "web1", Phase.APPLY, EntryOutcome.INTENT, {})
     assert refusal(book, "web2") == "cluster_short"
     finish(book, attempt.number, "web1", HostOutcome.VERIFIED)
-    assert ask(book, "web2").host == "web2"
+    assert ask(book, "web2", now=NOW + timedelta(minutes=30)).host == "web2"
 
 
 def test_a_step_that_was_skipped_is_missed(tmp_path: Path) -> None:
@@ -220,3 +220,88 @@ def test_staging_again_does_not_hide_that_a_host_is_in_the_middle(tmp_path: Path
     close_attempt(book, stage, now_missing="")
     opened(book)
     assert ask(book, "web1").resumed
+
+
+def died_in(book: Book, host: str, *, since: HostOutcome | None = None) -> None:
+    """An attempt that ended in the middle of a host's change, after it had verified the canary or ``since``."""
+    died = opened(book)
+    if host != "web1":
+        finish(book, died.number, "web1", HostOutcome.VERIFIED)
+    book.write(died.number, host, Phase.APPLY, EntryOutcome.INTENT, {})
+    if since:
+        finish(book, died.number, host, since, in_service="no")
+    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+
+
+def test_a_wave_whose_turn_has_not_come_holds_back_each_of_its_hosts(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = opened(book)
+    assert refusal(book, "web2") == "wave_incomplete"
+    finish(book, attempt.number, "web1", HostOutcome.VERIFIED)
+    assert refusal(book, "web2") == "soaking"
+
+
+def test_a_resumed_host_is_brought_to_an_end_whatever_its_wave_waits_for(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    died_in(book, "web2")
+    opened(book)
+    assert ask(book, "web2").resumed
+    assert refusal(book, "web3") == "cluster_short"
+
+
+def test_a_request_to_stop_holds_back_also_who_is_resumed(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    died_in(book, "web1")
+    opened(book)
+    book.state.request_stop("alpha", "a person wants to look first")
+    assert refusal(book, "web1") == "stopped"
+
+
+def test_a_resumed_host_does_not_spend_its_own_budget_and_others_do(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    died_in(book, "web1", since=HostOutcome.UNREACHABLE)
+    attempt = opened(book)
+    assert ask(book, "web1").resumed
+    finish(book, attempt.number, "web3", HostOutcome.FAILED)
+    assert refusal(book, "web1") == "budget_spent"
+
+
+def test_a_permit_knows_what_an_earlier_attempt_had_begun(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    died = opened(book)
+    for phase, data in ((Phase.APPLY, {}), (Phase.REBOOT, {"boot": "d0c5 100"})):
+        book.write(died.number, "web1", phase, EntryOutcome.INTENT, data)
+    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    opened(book)
+    reboot = ask(book, "web1").progress.began("web1", Phase.REBOOT)
+    assert reboot is not None
+    assert (reboot.attempt, reboot.data) == (died.number, {"boot": "d0c5 100"})
+    assert ask(book, "web1").progress.began("web1", Phase.ROLLBACK) is None
+
+
+def test_a_batch_that_nobody_records_does_not_begin(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    opened(book, recorded=False)
+    with pytest.raises(FleetError) as refused:
+        refuse_new_hosts(book.state, book.head, book.progress(), ["web1"])
+    assert refused.value.kind == "not_recorded"
+
+
+def test_staging_changes_no_service_and_waits_for_no_wave_and_no_budget(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    finish(book, 1, "web1", HostOutcome.FAILED, in_service="no")
+    opened(book, purpose="stage")
+    (tmp_path / "STOP").touch()
+    assert ask(book, "web3", purposes=("stage",)).host == "web3"
+    assert refusal(book, "web3") == "foreign_attempt"
+
+
+def test_the_way_back_waits_for_no_wave_and_no_plan_is_too_old_for_it(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    applied = opened(book)
+    finish(book, applied.number, "web2", HostOutcome.VERIFIED)
+    close_attempt(book, applied, now_missing="")
+    opened(book, purpose="rollback")
+    late = NOW + timedelta(hours=2)
+    assert ask(book, "web2", purposes=("apply", "rollback"), now=late).host == "web2"
+    assert refusal(book, "web2", now=late) == "foreign_attempt"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What may come next on a host's way: the logic of the tests bankops.fleet.to_return and bankops.fleet.to_roll_back."""
+"""What may come next on a host's way: who is rolled back, and who may return to service."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import may_return, may_roll_back
-from ansible_collections.bankops.fleet.plugins.test.to_return import TestModule as ToReturn
-from ansible_collections.bankops.fleet.plugins.test.to_roll_back import TestModule as ToRollBack
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Step, may_return, may_roll_back
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
 DRAINED, WELL = {"changed": True}, {"changed": False, "settled": True}
 CHANGED, BROKEN = {"changed": True}, {"failed": True, "fleet_failure": {"kind": "change_failed"}}
@@ -29,6 +28,9 @@ def failed(kind: str) -> dict[str, Any]:
         ({}, False),
         ({"skipped": True}, False),
         ({"changed": False}, False),
+        ({"changed": False, "before": {"a:all": "1"}, "after": {"a:all": "1"}}, False),
+        # An earlier attempt made the change, and this one only found it done.
+        ({"changed": False, "before": {"a:all": "1"}, "after": {"a:all": "2"}}, True),
         (CHANGED, True),
         (BROKEN, True),
         (failed("restart_failed"), True),
@@ -40,13 +42,16 @@ def failed(kind: str) -> dict[str, Any]:
         (failed("transaction_mismatch"), False),
         # A guard on the controller refused, so the host was never asked.
         ({**failed("step_missing"), "fleet_refused": True}, False),
+        # An earlier attempt was taking back what is not applied again.
+        ({**failed("rollback_begun"), "fleet_refused": True}, True),
+        # The same word of a host is a failure that nobody knows the end of.
+        (failed("rollback_begun"), True),
     ],
 )
 def test_a_transaction_is_rolled_back_unless_it_is_certain_that_nothing_changed(
     apply: dict[str, Any], expected: bool
 ) -> None:
     assert may_roll_back({"apply": apply}) is expected
-    assert ToRollBack().tests()["to_roll_back"]({"apply": apply}) is expected
 
 
 @pytest.mark.parametrize(
@@ -69,4 +74,16 @@ def test_a_transaction_is_rolled_back_unless_it_is_certain_that_nothing_changed(
 )
 def test_only_a_drained_host_that_is_known_to_be_well_returns(steps: dict[str, Any], expected: bool) -> None:
     assert may_return(steps) is expected
-    assert ToReturn().tests()["to_return"](steps) is expected
+
+
+def test_every_step_has_a_phase_of_the_record() -> None:
+    assert {step: step.phase for step in Step} == {
+        Step.PREFLIGHT: Phase.PREFLIGHT,
+        Step.DRAIN: Phase.DRAIN,
+        Step.APPLY: Phase.APPLY,
+        Step.REBOOT: Phase.REBOOT,
+        Step.VERIFY: Phase.VERIFY,
+        Step.ROLLBACK: Phase.ROLLBACK,
+        Step.VERIFY_AFTER_ROLLBACK: Phase.VERIFY,
+        Step.RETURN_TO_SERVICE: Phase.RETURN,
+    }
