@@ -36,6 +36,11 @@ def host_seconds(packages: Mapping[str, Any], reboot: str, reboot_required: bool
     )
 
 
+def rough_seconds(packages: int) -> int:
+    """The same by the number of packages alone, which is all that the head of a plan knows."""
+    return _BEGIN_AND_VERIFY + _PER_PACKAGE * packages if packages else 0
+
+
 def batch_seconds(batch: list[str], by_host: Mapping[str, int]) -> int:
     """Seconds that a batch takes."""
     return max((by_host.get(host, 0) for host in batch), default=0)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from typing import Any
 
@@ -43,6 +43,10 @@ RUN_TIME = frozenset(
         "patch_approval_purpose",
         "patch_executor_key",
         "patch_ticket",
+        "patch_expected_by",
+        "patch_status_expect",
+        "patch_purpose",
+        "patch_rollback_hosts",
     }
 )
 """Variables that are given when a playbook is started, and are no policy of a host."""
@@ -143,7 +147,7 @@ class Policy:
 
     def as_data(self) -> dict[str, Any]:
         """The policy as a host's document has it: plain data, without the placement, which the plan's head has."""
-        data = {key: _plain(value) for key, value in asdict(self).items()}
+        data: dict[str, Any] = _plain(self)
         for key in PLACEMENT:
             del data[key.removeprefix("fleet_")]
         return data
@@ -302,6 +306,8 @@ def _policy(values: Mapping[str, Any], host: str) -> Policy:
 
 
 def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _plain(vars(value))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (tuple, list)):

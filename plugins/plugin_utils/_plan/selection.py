@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,14 +22,6 @@ def selection(policy: Policy, first_seen: Mapping[str, str], today: date) -> dic
         "held": [hold.package for hold in policy.holds if hold.holds_on(today)],
         "aged": _aged(policy.minimum_age_days, first_seen, today),
     }
-
-
-def narrowed(whole: dict[str, Any], pending: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The selection with those aged updates alone that are pending on a host: the others say nothing about it."""
-    if whole["aged"] is None:
-        return whole
-    keys = {update_key(update) for update in pending}
-    return {**whole, "aged": [key for key in whole["aged"] if key in keys]}
 
 
 def update_key(update: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ def render(report: Report) -> str:
 def _table(report: Report) -> Iterator[str]:
     listed = [host for host in report.hosts if len(report.hosts) <= SHOWN_HOSTS or host.needs_attention]
     heading = ("HOST", "OUTCOME", "IN SERVICE", "WAVE", "PACKAGES", "DURATION", "REASON")
-    yield from _aligned([heading, *(_row(host) for host in listed)])
+    yield from aligned([heading, *(_row(host) for host in listed)])
     if len(listed) < len(report.hosts):
         wait = " or wait" if report.waiting else ""
         yield f"({len(report.hosts) - len(listed)} hosts that are well{wait} are in the report)"
@@ -58,7 +58,8 @@ def _row(host: HostResult) -> tuple[str, ...]:
     )
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """The rows of a table, each column as wide as its widest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
