@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,9 @@ class Scene:
         self.state = FolderState(self.root)
         with self.state.write_plan("north") as writer:
             self.plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
+        self.state.acquire(
+            "north", HOSTS, "this run", seconds=60, now=datetime.now(timezone.utc), is_dead=lambda _owner: False
+        )
         (folder / "action_plugins").mkdir()
         (folder / "action_plugins" / "foreign.py").write_text(ANSWER)
         self._shadow_the_collection()
@@ -71,7 +75,7 @@ class Scene:
         shadow = self.folder / "collections" / "ansible_collections" / "bankops" / "fleet"
         actions = shadow / "plugins" / "action"
         actions.mkdir(parents=True)
-        for name in ("answer", "patch_attempt", "patch_outcome"):
+        for name in ("answer", "patch_attempt"):
             (actions / f"{name}.py").write_text(ANSWER)
         for name in ("callback", "module_utils", "plugin_utils"):
             (shadow / "plugins" / name).symlink_to(REPOSITORY / "plugins" / name)
@@ -102,6 +106,7 @@ class Scene:
                         "tenant": "north",
                         "cycle": "2026-11",
                         "state_dir": str(self.root),
+                        "owner": "this run",
                         "hosts": HOSTS,
                     }
                 ]
@@ -122,10 +127,6 @@ def answer(
 ) -> dict[str, Any]:
     task: dict[str, Any] = {"name": "Answer", module: result, **keywords}
     return {**task, "vars": {"fleet_phase": phase}} if phase else task
-
-
-def outcome(result: dict[str, Any], **keywords: Any) -> dict[str, Any]:
-    return answer(result, "outcome", "bankops.fleet.patch_outcome", **keywords)
 
 
 @pytest.fixture(scope="module")
@@ -178,24 +179,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "when": "inventory_hostname == 'web1'",
             "vars": {"fleet_phase": "hook"},
         },
-        outcome(
-            {
-                "fleet_outcome": {
-                    "outcome": "verified",
-                    "in_service": "yes",
-                    "reason": "with planted-variable",
-                    "holds": [{"package": "nginx", "owner": "platform"}],
-                }
-            },
-            when="inventory_hostname != 'web3'",
-        ),
-        outcome({"failed": True, "msg": "no such plan"}, when="inventory_hostname == 'web3'"),
+        answer({"msg": "verified, said planted-variable"}, "outcome"),
         arguments=("-e", "service_token=planted-extra!", "--vault-password-file", "vault"),
     )
 
 
 def test_the_run_reached_its_end_and_the_chain_verifies(run: Run) -> None:
-    assert run.status == 2, run.printed  # web3 has no outcome
+    assert run.status == 0, run.printed
     assert "not recorded" not in run.printed
     checked = verify(run.lines)
     assert checked.ok, checked.problems
@@ -287,52 +277,35 @@ def test_a_delegated_result_belongs_to_the_host_it_was_for(run: Run) -> None:
     assert entries[0]["data"]["task"]["module"] == "ansible.builtin.command"
 
 
-def test_outcomes_are_the_final_entries(run: Run) -> None:
-    entry = run.entries("outcome", "web1")[0]
-    assert entry["outcome"] == "verified"
-    assert entry["data"] == {
-        "in_service": "yes",
-        "reason": "with [redacted]",
-        "holds": [{"package": "nginx", "owner": "platform"}],
-    }
-
-
-def test_an_outcome_that_could_not_be_decided_is_failed(run: Run) -> None:
-    entry = run.entries("outcome", "web3")[0]
-    assert (entry["outcome"], entry["data"]["in_service"]) == ("failed", "unknown")
-    assert "no such plan" in entry["data"]["reason"]
-
-
-def verified() -> dict[str, Any]:
-    decided = {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []}
-    return outcome({"fleet_outcome": decided})
-
-
-def test_check_mode_writes_no_outcome(tmp_path: Path) -> None:
-    run = Scene(tmp_path).run(
-        answer({"changed": True}, "drain"), outcome({"msg": "no outcome"}), arguments=("--check",)
-    )
-    assert run.status == 0, run.printed
-    assert len(run.entries("drain")) == 3
+def test_no_task_decides_what_became_of_a_host(run: Run) -> None:
     assert run.entries("outcome") == []
+    claimed = [
+        entry["data"] for entry in run.entries("hook") if entry["data"]["task"].get("claimed_phase") == "outcome"
+    ]
+    assert [data["msg"] for data in claimed] == ["verified, said [redacted]"] * 3
+    assert "claims the phase 'outcome'" in run.printed.replace("\n", " ")
 
 
-def test_a_recorder_that_cannot_write_asks_to_stop_and_proves_nothing(tmp_path: Path) -> None:
+def test_check_mode_is_recorded_as_what_would_be(tmp_path: Path) -> None:
+    run = Scene(tmp_path).run(answer({"changed": True}, "drain"), arguments=("--check",))
+    assert run.status == 0, run.printed
+    assert [entry["outcome"] for entry in run.entries("drain")] == ["changed"] * 3
+
+
+def test_a_recorder_that_cannot_write_asks_to_stop_and_says_so_to_the_end(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     ledger = scene.root / "tenants" / "north" / "plans" / scene.plan / "ledger.jsonl"
     keep = {"name": "Keep", "ansible.builtin.command": f"cp {ledger} {ledger}.good", "run_once": True}
     broken = {"name": "Break", "ansible.builtin.shell": f"printf 'x\\n' >> {ledger}", "run_once": True}
     mended = {"name": "Mend", "ansible.builtin.command": f"cp {ledger}.good {ledger}", "run_once": True}
-    run = scene.run(
-        keep, broken, answer({"changed": True}, "apply", when="inventory_hostname == 'web1'"), mended, verified()
-    )
+    first = answer({"changed": True}, "apply", when="inventory_hostname == 'web1'")
+    run = scene.run(keep, broken, first, mended, answer({"changed": True}, "verify"))
     assert "is incomplete: web1: apply" in run.printed
+    assert "no further host is begun" in run.printed.replace("\n", " ")
     assert "not recorded" in run.printed
     assert scene.state.stop_requested("north")
-    outcomes = {entry["host"]: entry for entry in run.entries("outcome")}
-    assert outcomes["web1"]["outcome"] == "failed"
-    assert "its evidence could not be written" in outcomes["web1"]["data"]["reason"]
-    assert outcomes["web2"]["outcome"] == "verified"
+    assert run.entries("apply") == []
+    assert len(run.entries("verify")) == 3
 
 
 def test_a_full_disk_leaves_a_stop_file_and_no_half_line(tmp_path: Path) -> None:
@@ -344,19 +317,18 @@ def test_a_full_disk_leaves_a_stop_file_and_no_half_line(tmp_path: Path) -> None
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
     )
     large = answer({"fleet_evidence": {"log": "x" * 300_000}}, "apply")
-    run = scene.run(large, verified(), environment={"PYTHONPATH": str(scene.folder)})
+    run = scene.run(large, environment={"PYTHONPATH": str(scene.folder)})
     assert "is incomplete" in run.printed
     assert scene.state.stop_requested("north")
     assert verify(run.lines).ok
     assert len(run.entries("apply")) == 1
-    outcomes = [entry["outcome"] for entry in run.entries("outcome")]
-    assert sorted(outcomes) == ["failed", "failed", "verified"]
 
 
 def test_an_unknown_phase_is_not_overlooked(tmp_path: Path) -> None:
-    run = Scene(tmp_path).run(answer({"changed": True}, "lunch"), verified())
+    scene = Scene(tmp_path)
+    run = scene.run(answer({"changed": True}, "lunch"))
     assert "unknown fleet_phase 'lunch'" in run.printed
-    assert {entry["outcome"] for entry in run.entries("outcome")} == {"failed"}
+    assert scene.state.stop_requested("north")
 
 
 def test_what_a_managed_host_says_through_a_foreign_module_is_a_hook(tmp_path: Path) -> None:
