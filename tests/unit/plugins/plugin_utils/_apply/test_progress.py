@@ -73,7 +73,7 @@ def test_staging_puts_no_host_in_the_middle() -> None:
 
 
 def test_only_what_was_verified_with_both_durations_is_measured() -> None:
-    durations = {"seconds": 90.5, "estimated_seconds": 60}
+    durations: dict[str, Any] = {"seconds": 90.5, "estimated_seconds": 60}
     assert read_progress([opening_line(), judged(HostOutcome.VERIFIED, **durations)]).measured == [(90.5, 60)]
     assert read_progress([opening_line(), judged(HostOutcome.ROLLED_BACK, **durations)]).measured == []
     assert read_progress([opening_line(), judged(HostOutcome.VERIFIED, estimated_seconds=60)]).measured == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The recorder writes into the ledgers that are open, and what it could not write is not taken for written."""
+"""The recorder writes into the ledgers that are open, and what it could not write begins no further host."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import (
-    DECIDES_OUTCOMES,
-    OPENS_ATTEMPTS,
-    Recorder,
-    TaskResult,
-)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import OPENS_ATTEMPTS, TaskResult
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
-
-VERIFIED = {"fleet_outcome": {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []}}
 
 
 class Reluctant(FolderState):
@@ -73,9 +67,6 @@ class Desk:
         }
         self.take("localhost", {"fleet_attempts": [opened]}, module=OPENS_ATTEMPTS)
 
-    def judge(self, host: str) -> None:
-        self.take(host, VERIFIED, "outcome", module=DECIDES_OUTCOMES)
-
     def entries(self, tenant: str) -> list[dict[str, Any]]:
         return list(read_entries(self.state.entries(tenant, self.plans[tenant])))
 
@@ -114,37 +105,37 @@ def test_without_an_open_attempt_there_is_nothing_to_do(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("problem", [FleetError("disk full", kind="disk_full"), OSError("disk full")])
-def test_what_could_not_be_written_stops_new_hosts_and_fails_the_host(desk: Desk, problem: BaseException) -> None:
+def test_what_could_not_be_written_begins_no_further_host(desk: Desk, problem: BaseException) -> None:
     desk.open("north", 1, ["web1", "web2"])
     desk.state.problem = problem
     desk.take("web1", {}, "apply")
     desk.state.problem = None
-    for host in ("web1", "web2"):
-        desk.judge(host)
-    assert [entry["outcome"] for entry in desk.entries("north")] == ["ok", "failed", "verified"]
-    assert desk.state.stop_requested("north")
+    desk.take("web2", {}, "apply")
+    assert [entry["host"] for entry in desk.entries("north")] == [None, "web2"]
+    stop = desk.state.stop_requested("north")
+    assert stop is not None
+    assert "web1: apply: disk full" in Path(stop).read_text()
     assert desk.state.stop_requested("south") is None
     assert "disk full" in desk.recorder.lost[0]
     assert "no further host is begun" in desk.said[0]
 
 
-def test_a_defect_of_the_recorder_itself_is_not_hidden_and_fails_the_host_as_well(desk: Desk) -> None:
+def test_a_defect_of_the_recorder_itself_is_not_hidden_and_begins_no_further_host(desk: Desk) -> None:
     desk.open("north", 1, ["web1"])
     desk.state.problem = TypeError("a defect")
     with pytest.raises(TypeError):
         desk.take("web1", {}, "apply")
-    desk.state.problem = None
-    desk.judge("web1")
-    assert desk.entries("north")[-1]["outcome"] == "failed"
+    assert desk.recorder.lost == [f"{desk.plans['north'][:16]} web1: apply: of a defect; see the warning"]
     assert desk.state.stop_requested("north")
 
 
-def test_an_attempt_whose_opening_was_lost_proves_no_host(desk: Desk) -> None:
+def test_an_attempt_whose_opening_was_lost_begins_no_host(desk: Desk) -> None:
     desk.state.problem = OSError("disk full")
     desk.open("north", 1, ["web1"])
-    desk.state.problem = None
-    desk.judge("web1")
-    assert [entry["outcome"] for entry in desk.entries("north")] == ["failed"]
+    assert desk.recorder.lost == [f"{desk.plans['north'][:16]} attempt: open: disk full"]
+    assert desk.state.stop_requested("north")
+    # The guards miss the recorder's word as well.
+    assert desk.entries("north") == []
 
 
 def test_when_even_the_stop_file_cannot_be_written_that_is_said(desk: Desk) -> None:
@@ -159,7 +150,7 @@ def test_when_even_the_stop_file_cannot_be_written_that_is_said(desk: Desk) -> N
 
 SHELL = "ansible.builtin.command"
 FORGED: dict[str, Any] = {
-    **VERIFIED,
+    "fleet_outcome": {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []},
     "msg": "done",
     "rc": 0,
     "attempts": 3,
@@ -218,11 +209,14 @@ def test_only_patch_attempt_opens_an_attempt(desk: Desk, module: str) -> None:
     assert desk.entries("north") == []
 
 
-@pytest.mark.parametrize("module", ["bankops.fleet.updates", "bankops.fleet.host_state_info", "bankops.fleetling.x"])
-def test_only_patch_outcome_decides_an_outcome(desk: Desk, module: str) -> None:
+@pytest.mark.parametrize("phase", ["open", "close", "outcome"])
+@pytest.mark.parametrize("module", ["bankops.fleet.updates", "bankops.fleet.patch_host", "bankops.fleetling.x"])
+def test_no_task_claims_what_is_written_by_whoever_decides_it(desk: Desk, module: str, phase: str) -> None:
     desk.open("north", 1, ["web1"])
-    desk.take("web1", VERIFIED, "outcome", module=module)
-    assert steps(desk) == [("web1", "hook", "ok")]
+    desk.take("web1", {"fleet_outcome": FORGED["fleet_outcome"]}, phase, module=module)
+    (entry,) = desk.entries("north")[1:]
+    assert (entry["host"], entry["phase"], entry["data"]["task"]["claimed_phase"]) == ("web1", "hook", phase)
+    assert f"claims the phase '{phase}'" in desk.said[0]
 
 
 def test_a_module_of_the_collection_speaks_for_hosts_of_its_own_attempt_alone(desk: Desk) -> None:
@@ -236,13 +230,12 @@ def test_a_module_of_the_collection_speaks_for_hosts_of_its_own_attempt_alone(de
     assert "ignored: stranger, web3" in desk.said[0]
 
 
-def test_a_result_that_is_none_proves_no_host(desk: Desk) -> None:
+def test_a_result_that_is_none_proves_nothing_and_is_missed(desk: Desk) -> None:
     desk.open("north", 1, ["web1", "web2"])
-    desk.take("web1", {"fleet_results": {"web1": {"changed": True}, "web2": "fine"}}, "apply")
-    for host in ("web1", "web2"):
-        desk.judge(host)
-    outcomes = [entry for entry in steps(desk) if entry[1] == "outcome"]
-    assert outcomes == [("web1", "outcome", "verified"), ("web2", "outcome", "failed")]
+    desk.take("web1", {"fleet_results": {"web1": {"changed": True}, "web2": "fine"}}, "stage")
+    assert steps(desk) == [("web1", "stage", "changed")]
+    assert desk.recorder.lost == [f"{desk.plans['north'][:16]} web2: the task 'A task' returned no result for it"]
+    assert desk.state.stop_requested("north")
 
 
 def test_a_module_of_the_collection_says_that_its_host_went_away(desk: Desk) -> None:
