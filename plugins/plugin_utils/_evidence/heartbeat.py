@@ -53,19 +53,27 @@ class Heartbeat:
 
     def follow(self, result: Mapping[str, Any]) -> None:
         """Take over what the result of ``patch_attempt`` says was opened or closed."""
-        if result.get("failed", False):
-            # Some may be closed and some not: nobody knows which leases are still there.
-            return
         opened = {
             _Held(str(attempt["tenant"]), str(attempt["owner"])): self._open_state(Path(attempt["state_dir"]))
             for attempt in result.get("fleet_attempts") or []
         }
         closed = {_Held(str(attempt["tenant"]), str(attempt["owner"])) for attempt in result.get("fleet_closed") or []}
+        if result.get("failed", False):
+            closed |= self._given_back()
         self._held = {held: state for held, state in {**self._held, **opened}.items() if held not in closed}
         self._changing = False
         if self._held and self._thread is None:
             self._thread = Thread(target=self._beat, name="bankops.fleet heartbeat", daemon=True)
             self._thread.start()
+
+    def _given_back(self) -> set[_Held]:
+        """What a task gave back before it failed, without a word of it."""
+        try:
+            owners = {held: {lease.owner for lease in state.leases(held.tenant)} for held, state in self._held.items()}
+        except FleetError as problem:
+            self._complain(f"Nobody knows which leases are left: {problem}")
+            return set()
+        return {held for held, found in owners.items() if held.owner not in found}
 
     def complaints(self) -> list[str]:
         """What went wrong since the last time somebody asked."""

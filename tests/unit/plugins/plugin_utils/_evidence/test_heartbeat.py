@@ -95,7 +95,7 @@ def test_a_lease_that_is_being_given_back_is_not_lost(heartbeat: Heartbeat, stat
     assert (heartbeat.complaints(), state.stop_requested("north")) == ([], None)
 
 
-def test_after_a_close_that_failed_nobody_knows_which_leases_are_there(
+def test_what_a_close_gave_back_before_it_failed_is_not_lost(
     heartbeat: Heartbeat, state: FolderState, tmp_path: Path
 ) -> None:
     heartbeat.follow(opened(tmp_path))
@@ -104,6 +104,16 @@ def test_after_a_close_that_failed_nobody_knows_which_leases_are_there(
     heartbeat.follow({"failed": True, "msg": "the ledger cannot be written"})
     time.sleep(0.1)
     assert state.stop_requested("north") is None
+
+
+def test_after_a_failure_that_gave_nothing_back_a_loss_is_still_seen(
+    heartbeat: Heartbeat, state: FolderState, tmp_path: Path
+) -> None:
+    heartbeat.follow(opened(tmp_path))
+    heartbeat.expect_change()
+    heartbeat.follow({"failed": True, "msg": "the gate is closed"})
+    state.release("north", "me")
+    until(lambda: state.stop_requested("north"))
 
 
 def test_a_state_that_cannot_be_touched_is_said_and_tried_again(
