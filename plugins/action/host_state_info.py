@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.verification import verified
 
 MODULE = "bankops.fleet.host_state_info"
 
@@ -33,15 +34,6 @@ class ActionModule(FleetAction):
             "checks": policy["health_checks"],
             "timeout": policy["verify_timeout"],
         }
-        result = self.on_target_persistently(
-            MODULE, {**planned, **given}, variables, patience=policy["reconnect_timeout"]
+        return verified(
+            self.on_target_persistently(MODULE, {**planned, **given}, variables, patience=policy["reconnect_timeout"])
         )
-        if "settled" not in result:
-            return result
-        evidence = {key: result[key] for key in ("settled", "worse", "checks", "attempts", "seconds")}
-        evidence["kernel"] = result["state"]["kernel"]["running"]
-        if not result["settled"]:
-            troubles = [f"{entry['kind']} {entry['subject']}: {entry['detail']}" for entry in result["worse"]]
-            troubles += [f"{check['name']}: {check['detail']}" for check in result["checks"] if not check["ok"]]
-            result.update(failed=True, msg="The host is worse than before: " + "; ".join(troubles))
-        return {**result, "fleet_evidence": evidence}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,8 +25,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import parts_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import ticket_of
 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
@@ -33,8 +38,13 @@ NOBODY = "!all"
 
 class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
-        "state": {"type": "str", "choices": ["open", "closed", "abandoned"], "required": True},
-        "purpose": {"type": "str", "choices": ["stage", "apply"], "default": "apply"},
+        "state": {"type": "str", "choices": ["open", "closed", "abandoned", "gate"], "required": True},
+        "purpose": {"type": "str", "choices": ["stage", "apply", "rollback"], "default": "apply"},
+        "hosts": {"type": "list", "elements": "str"},
+        "executor_key": {"type": "path"},
+        "ticket": {"type": "raw"},
+        "gate": {"type": "str", "choices": ["ticket"]},
+        "judge": {"type": "bool", "default": False},
         "cycle": {"type": "str"},
         "plans": {"type": "list", "elements": "dict", "default": []},
         "tenants": {"type": "list", "elements": "str", "default": []},
@@ -46,25 +56,41 @@ class ActionModule(FleetAction):
             self.state(variables), cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"]
         )
         if arguments["state"] == "open":
-            return self._open(chosen, arguments["purpose"], variables)
+            return self._open(chosen, arguments, variables)
         if arguments["state"] == "abandoned":
             return self._abandon(chosen, variables)
-        return self._close(chosen, arguments["not_attempted"], variables)
+        if arguments["state"] == "gate":
+            return self._pass_gate(chosen, arguments["gate"], variables)
+        return self._close(chosen, arguments, variables)
 
-    def _open(self, chosen: list[tuple[str, str]], purpose: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        state = self.state(variables)
+    def _open(
+        self, chosen: list[tuple[str, str]], arguments: dict[str, t.Any], variables: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        state, purpose = self.state(variables), arguments["purpose"]
         runner = self._runner()
         inventory = set(self.variable(variables, "groups")["all"])
         limit = set(self.variable(variables, "ansible_play_hosts_all")) if variables.get("ansible_limit") else None
+        if purpose == "rollback":
+            limit = _asked_for(arguments["hosts"], limit)
         # All books are verified before the first attempt is opened: a bad plan stops the run with nothing begun.
         books = [open_book(state, tenant, plan) for tenant, plan in chosen]
+        if purpose == "rollback" and limit is not None:
+            _refuse_unplanned(books, limit)
         # A host in two plans, and a name that Ansible would read as a pattern, are found before anything is opened.
         rollout([(book.plan, book.head) for book in books], finished={}, inventory=inventory, limit=limit)
         now = datetime.now(timezone.utc)
         opened: list[tuple[Book, Attempt]] = []
         try:
             for book in books:
-                attempt = open_attempt(book, purpose=purpose, runner=runner, inventory=inventory, limit=limit, now=now)
+                attempt = open_attempt(
+                    book,
+                    purpose=purpose,
+                    runner=runner,
+                    inventory=inventory,
+                    limit=limit,
+                    now=now,
+                    prove=self._proof(book, arguments, now, variables),
+                )
                 opened.append((book, attempt))
         except FleetError as problem:
             # All or none: what this run has opened already is not left open.
@@ -78,6 +104,7 @@ class ActionModule(FleetAction):
             "plans": {book.tenant: book.plan for book, _attempt in opened},
             "cycle": books[0].head["cycle"],
             "hooks": self._cycle_hooks(books),
+            "tickets": self._tickets(opened, arguments["ticket"]),
             "hook_context": {
                 "cycle": books[0].head["cycle"],
                 "hosts": [host for batch in batches for host in batch],
@@ -102,12 +129,59 @@ class ActionModule(FleetAction):
             ],
         }
 
+    def _proof(
+        self, book: Book, arguments: dict[str, t.Any], now: datetime, variables: dict[str, t.Any]
+    ) -> t.Callable[[int], dict[str, t.Any]]:
+        """What the opening entry says of the executor, the ticket and the inventory of this run."""
+        policy = _policy_of(book)
+        own = [host for host in book.head["hosts"] if host in self.variable(variables, "groups")["all"]]
+        incomplete = parts_of(variables["hostvars"].raw_get(host).get("fleet_incomplete") for host in own)
+        key = Path(arguments["executor_key"]).expanduser() if arguments["executor_key"] else None
+        ticket = ticket_of(arguments["ticket"], book.tenant)
+
+        def prove(number: int) -> dict[str, t.Any]:
+            if arguments["purpose"] == "stage" or self._task.check_mode:
+                return {}
+            proof = opening_proof(
+                policy,
+                plan=book.plan,
+                tenant=book.tenant,
+                attempt=number,
+                purpose=arguments["purpose"],
+                opened=now,
+                key=key,
+                environment=os.environ,
+            )
+            return {**proof, "ticket": ticket, "incomplete": incomplete}
+
+        return prove
+
+    def _tickets(self, opened: list[tuple[Book, Attempt]], given: t.Any) -> list[dict[str, t.Any]]:
+        """What the hook that looks tickets up is given, for each plan whose policy has one."""
+        found = []
+        for book, attempt in opened:
+            ticket, files = ticket_of(given, book.tenant), _policy_of(book)["hooks"].get("change_ticket") or []
+            if ticket and files and attempt.purpose == "apply":
+                context = {"tenant": book.tenant, "plan": book.plan, "attempt": attempt.number, "ticket": ticket}
+                hosts = [host for batch in attempt.batches for host in batch]
+                found.append({"files": files, "context": {**context, "cycle": book.head["cycle"], "hosts": hosts}})
+        return found
+
+    def _pass_gate(
+        self, chosen: list[tuple[str, str]], gate: str | None, variables: dict[str, t.Any]
+    ) -> dict[str, t.Any]:
+        """Record that a hook has looked at a gate of the attempts this run has open, and found it good."""
+        for book, attempt in open_attempts_of(self.state(variables), chosen, this_owner(controller_process())):
+            book.write(
+                attempt.number, None, Phase.GATE, EntryOutcome.OK, {"gate": gate, "ticket": attempt.opening["ticket"]}
+            )
+        return {"changed": False}
+
     def _cycle_hooks(self, books: list[Book]) -> dict[str, list[str]]:
         """The task files of all tenants around the cycle, each once."""
         points: dict[str, list[str]] = {"before_cycle": [], "after_cycle": []}
         for book in books:
-            host = next(iter(book.head["hosts"]))
-            hooks = book.state.get_host(book.tenant, book.plan, host)["policy"]["hooks"]
+            hooks = _policy_of(book)["hooks"]
             for point, files in points.items():
                 files += [file for file in hooks.get(point, []) if file not in files]
         return points
@@ -126,14 +200,56 @@ class ActionModule(FleetAction):
         return {"changed": False, "abandoned": numbers}
 
     def _close(
-        self, chosen: list[tuple[str, str]], not_attempted: str, variables: dict[str, t.Any]
+        self, chosen: list[tuple[str, str]], arguments: dict[str, t.Any], variables: dict[str, t.Any]
     ) -> dict[str, t.Any]:
         attempts = open_attempts_of(self.state(variables), chosen, this_owner(controller_process()))
-        closed = {book.tenant: close_attempt(book, attempt, now_missing=not_attempted) for book, attempt in attempts}
+        missing = arguments["not_attempted"]
+        closed = {book.tenant: close_attempt(book, attempt, now_missing=missing) for book, attempt in attempts}
+        failed = arguments["judge"] and not all(tenant["in_order"] for tenant in closed.values())
         return {
             "changed": False,
+            **({"failed": True, "msg": "\n".join(_not_in_order(closed))} if failed else {}),
             "tenants": closed,
             "in_order": all(tenant["in_order"] for tenant in closed.values()),
             # The evidence callback lets go of their leases.
             "fleet_closed": [{"tenant": book.tenant, "owner": attempt.owner} for book, attempt in attempts],
         }
+
+
+def _policy_of(book: Book) -> dict[str, t.Any]:
+    """The policy of a host of the plan, for what is the same for all of them."""
+    host, entry = next(iter(book.head["hosts"].items()))
+    policy: dict[str, t.Any] = book.state.get_host_document(book.tenant, book.plan, host, entry["digest"])["policy"]
+    return policy
+
+
+def _asked_for(hosts: list[str] | None, limit: set[str] | None) -> set[str] | None:
+    """The hosts to roll back: named ones or all, never everybody by default. Raises FleetError of kind ``no_hosts``."""
+    if not hosts:
+        raise FleetError(
+            "patch_rollback_hosts is not set.",
+            kind="no_hosts",
+            remedy="Name the hosts to roll back, or say all: -e patch_rollback_hosts=all.",
+        )
+    if hosts == ["all"]:
+        return limit
+    return set(hosts) if limit is None else set(hosts) & limit
+
+
+def _refuse_unplanned(books: list[Book], hosts: set[str]) -> None:
+    strangers = sorted(host for host in hosts if not any(host in book.head["hosts"] for book in books))
+    if strangers:
+        raise FleetError(
+            f"No plan of this cycle has {', '.join(strangers[:10])}.",
+            kind="host_not_planned",
+            remedy="Correct patch_rollback_hosts; patch_status.yml shows the hosts of a plan.",
+        )
+
+
+def _not_in_order(closed: dict[str, dict[str, t.Any]]) -> list[str]:
+    return [
+        f"{tenant}: {host}: {found['outcome']}: {found['reason']}"
+        for tenant, result in closed.items()
+        for host, found in result["hosts"].items()
+        if found["outcome"] not in ("verified", "unchanged", "rolled_back")
+    ] or ["Not every host that was asked for was begun; see the messages above."]

@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.journal impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Result, Step
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.verification import verified
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.way import Way, proceeds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delegate import run_delegated, run_here
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
@@ -34,6 +35,7 @@ MODULES: dict[Step, tuple[str, dict[str, str]]] = {
     Step.VERIFY_AFTER_ROLLBACK: ("bankops.fleet.host_state_info", {}),
     Step.RETURN_TO_SERVICE: ("bankops.fleet.haproxy_server", {"state": "ready"}),
 }
+VERIFYING = frozenset((Step.VERIFY, Step.VERIFY_AFTER_ROLLBACK))
 ON_BALANCER = frozenset((Step.DRAIN, Step.RETURN_TO_SERVICE))
 
 
@@ -84,11 +86,18 @@ class ActionModule(FleetAction):
         variables: dict[str, t.Any],
     ) -> dict[str, Result]:
         policy = document["policy"]
+        # A change that no reboot follows brings the look at the host along, which spares a round trip.
+        looked: dict[str, t.Any] = {}
 
         def do(step: Step) -> Result:
             module, given = MODULES[step]
             begun = time.monotonic()
-            result = self._step(module, {"plan": arguments["plan"], **given}, step, policy, variables)
+            if step in VERIFYING and looked:
+                result: Result = verified(looked.pop("verification"))
+            else:
+                result = self._step(module, {"plan": arguments["plan"], **given}, step, policy, variables)
+            looked.clear()
+            looked.update({"verification": result["verification"]} if "verification" in result else {})
             journal.write_step(module, step.phase, result, time.monotonic() - begun)
             display.vv(f"{journal.host}: {step.value} {'failed' if result.get('failed') else 'done'}")
             return result

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import ROLLBACK_BEGUN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.calendar import window_end
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import measured_factor
 
 APPLIED, ROLLED_BACK = "applied", "rolled_back"
 
@@ -32,6 +35,7 @@ class ActionModule(FleetAction):
             _refuse_rolled_back(permit)
         phase = Phase.APPLY if applying else Phase.ROLLBACK
         transaction = _left_of(document["transaction"], permit.attempt.remaining.get(permit.host, []))
+        expected = round(document["estimated_seconds"] * measured_factor(permit.progress.measured))
         permit.note_intent(phase, {"state": arguments["state"], "packages": len(transaction)})
         result = self.on_target_persistently(
             "bankops.fleet.updates",
@@ -44,12 +48,31 @@ class ActionModule(FleetAction):
                 "restart": "none" if applying and policy["reboot"] == "always" else policy["restart"],
                 "lock_timeout": policy["lock_timeout"],
                 "timeout": policy["timeout"],
+                "reboot": policy["reboot"],
+                "verify": self._verification(permit),
+                **(_limits(policy, expected) if applying and not permit.resumed else {}),
             },
             variables,
             patience=policy["reconnect_timeout"],
         )
         evidence = ("before", "after", "restarted", "reboot", "seconds", "reattached", "msg", "fleet_failure")
         return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
+
+    def _verification(self, permit: Permit) -> dict[str, t.Any]:
+        """The look at the host that is taken in the same round trip, where no reboot follows."""
+        policy = permit.document["policy"]
+        return {
+            "before": permit.state.get_baseline(permit.head["tenant"], permit.plan, permit.host),
+            "checks": policy["health_checks"],
+            "timeout": policy["verify_timeout"],
+        }
+
+
+def _limits(policy: dict[str, t.Any], expected: int) -> dict[str, t.Any]:
+    """The end of the window in seconds from now, which is right whatever the host's own clock says."""
+    now = datetime.now(timezone.utc)
+    end = window_end(policy, now)
+    return {"not_after": str(round((end - now).total_seconds())), "estimated_seconds": expected} if end else {}
 
 
 def _refuse_rolled_back(permit: Permit) -> None:

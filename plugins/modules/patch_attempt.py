@@ -17,8 +17,8 @@ description:
     that this run has opened.
   - An attempt that applies has its hosts and their clusters to itself. It is refused while another one that shares any
     of them is alive, and so is every attempt on a plan that has a living one.
-  - An attempt is alive as long as the evidence callback gives a sign of life, at least once a minute. On the same machine
-    one whose process has ended is known to be dead at once. A dead attempt is closed first, and the opening says whose
+  - An attempt is alive as long as the evidence callback gives a sign of life, at least once a minute. On the same
+    machine one whose process has ended is known to be dead at once. A dead attempt is closed first, and the opening says whose
     lease was taken over.
 extends_documentation_fragment:
   - bankops.fleet.attributes
@@ -38,13 +38,35 @@ options:
       - V(abandoned) closes whatever attempt is open, whoever opened it. Use it only when that run is certain to have
         ended, such as one whose machine is gone; the next attempt resumes the hosts that it was working on.
     type: str
-    choices: [open, closed, abandoned]
+      - V(gate) records in the attempts of this run that a hook has looked at the O(gate) and found it good.
+    type: str
+    choices: [open, closed, abandoned, gate]
     required: true
   purpose:
-    description: What the attempt may do. Changing modules refuse to work in an attempt of another purpose.
+    description:
+      - What the attempt may do. Changing modules refuse to work in an attempt of another purpose.
+      - V(rollback) brings hosts that the plan has changed back to the versions from before, also when it has expired.
     type: str
-    choices: [stage, apply]
+    choices: [stage, apply, rollback]
     default: apply
+  hosts:
+    description: For O(purpose=rollback) the hosts to bring back, or V(all); nobody is brought back by default.
+    type: list
+    elements: str
+  executor_key:
+    description: The key of who executes, where the policy asks for signatures. Only C(ssh-keygen) reads it.
+    type: path
+  ticket:
+    description: The id of the change's ticket, or a mapping of tenants to ids.
+    type: raw
+  gate:
+    description: The gate that a hook has found good.
+    type: str
+    choices: [ticket]
+  judge:
+    description: For O(state=closed), whether to fail when a host of the attempt is not in order.
+    type: bool
+    default: false
   not_attempted:
     description: The reason recorded for hosts of the attempt that were never begun.
     type: str

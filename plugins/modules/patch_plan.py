@@ -16,8 +16,8 @@ description:
   - Takes what M(bankops.fleet.updates_info) registered as C(fleet_scan) on the hosts of the play and freezes the exact
     changes, gates, waves and batches as one plan a tenant, which is known by its SHA-256 digest from then on.
   - A plan on which changes have begun is never replaced.
-  - Each tenant's hosts are held against its latest plan; hosts that are gone from the inventory make the gate C(population)
-    block. A ticket in the variable C(patch_ticket) must be of the form that C(patch_change_ticket) says.
+  - Each tenant's hosts are held against its latest plan; hosts that are gone from the inventory make the
+    gate C(population) block. A ticket in the variable C(patch_ticket) must be of the form that C(patch_change_ticket) says.
 extends_documentation_fragment:
   - bankops.fleet.attributes
   - bankops.fleet.controller

@@ -68,6 +68,30 @@ options:
       - The end of the window, as an RFC 3339 time or in seconds from now. A change that is not expected to end before
         it is not started.
     type: str
+  verify:
+    description:
+      - Look, in the same call, whether the host is as well as before once the change is made, as
+        M(bankops.fleet.host_state_info) does. It is left out where O(reboot) says that the host is rebooted next.
+    type: dict
+    suboptions:
+      before:
+        description: The state from before the change.
+        type: dict
+        required: true
+      checks:
+        description: Health checks, as described in C(docs/health-checks.md).
+        type: list
+        elements: dict
+        default: []
+      timeout:
+        description: Seconds within which the host must be well.
+        type: float
+        default: 0
+  reboot:
+    description: Whether the caller reboots the host after the change.
+    type: str
+    choices: [never, if_required, always]
+    default: never
 seealso:
   - module: bankops.fleet.updates_stage
 """
@@ -132,6 +156,11 @@ reattached:
   returned: success
   type: bool
   sample: false
+verification:
+  description: What M(bankops.fleet.host_state_info) would have returned after the change.
+  returned: when O(verify) was given and the host is not rebooted next
+  type: dict
+  sample: {settled: true, worse: [], checks: [], attempts: 1, seconds: 0.4}
 fleet_failure:
   description: What kind of failure it was, what to do next, and details.
   returned: failure
@@ -139,13 +168,21 @@ fleet_failure:
   sample: {kind: transaction_mismatch, remedy: "The host changed since the plan was made: make a new plan.", data: {}}
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.module_utils._health.wait import wait_for_health
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.arguments import TRANSACTION_SPEC
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.change import Order, apply, roll_back
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.restart import Restart
+
+
+def reboots(choice: str, result: Dict[str, Any]) -> bool:
+    """Whether the caller reboots the host next, so that a look at it now would prove nothing."""
+    return choice == "always" or (choice == "if_required" and bool(result["reboot"]["required"]))
 
 
 def main() -> None:
@@ -159,6 +196,15 @@ def main() -> None:
             "timeout": {"type": "float", "default": 3600},
             "estimated_seconds": {"type": "float", "default": 0},
             "not_after": {"type": "str"},
+            "verify": {
+                "type": "dict",
+                "options": {
+                    "before": {"type": "dict", "required": True},
+                    "checks": {"type": "list", "elements": "dict", "default": []},
+                    "timeout": {"type": "float", "default": 0},
+                },
+            },
+            "reboot": {"type": "str", "choices": ["never", "if_required", "always"], "default": "never"},
         },
         supports_check_mode=True,
     )
@@ -178,6 +224,11 @@ def main() -> None:
     carry_out = apply if parameters["state"] == "applied" else roll_back
     try:
         result = carry_out(Commands(), order)
+        if parameters["verify"] and not module.check_mode and not reboots(parameters["reboot"], result):
+            wanted = parameters["verify"]
+            result["verification"] = wait_for_health(
+                wanted["checks"], Commands(), before=wanted["before"], timeout=wanted["timeout"]
+            )
     except FleetError as problem:
         module.fail_json(**problem.as_result())
     module.exit_json(**result)

@@ -169,6 +169,7 @@ class _Execution:
             self._require_planned(remaining, files)
             commands = [self.backend.apply_command(remaining, files)]
         else:
+            self._require_known(remaining)
             commands = self.backend.roll_back_commands(remaining, files)
         marks = self._marks()
         self._clear(self.other)
@@ -292,6 +293,18 @@ class _Execution:
                 kind="transaction_mismatch",
                 remedy="The host changed since the plan was made: make a new plan.",
                 data={"differences": differences},
+            )
+
+    def _require_known(self, remaining: List[Change]) -> None:
+        """A rollback leads back from the planned version: what came later is not the plan's to take back."""
+        now = self.backend.versions(remaining)
+        later = [f"{c.key} is at {now[c.key]}" for c in remaining if now[c.key] not in (None, c.installed, c.candidate)]
+        if later:
+            raise FleetError(
+                f"Changed again since: {', '.join(later)}.",
+                kind="cannot_roll_back",
+                remedy="Roll back the later plan first.",
+                data={"later": later},
             )
 
     def _wait_for_locks(self) -> None:

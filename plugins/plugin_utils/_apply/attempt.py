@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,15 +117,26 @@ def open_book(state: State, tenant: str, plan: str) -> Book:
     return Book(state, tenant, plan, head)
 
 
+Prove = Callable[[int], dict[str, Any]]
+"""What the opening entry says besides, by the number of the attempt: the executor's signature, the ticket."""
+
+
 def open_attempt(
-    book: Book, *, purpose: str, runner: Runner, inventory: set[str], limit: set[str] | None, now: datetime
+    book: Book,
+    *,
+    purpose: str,
+    runner: Runner,
+    inventory: set[str],
+    limit: set[str] | None,
+    now: datetime,
+    prove: Prove = lambda _number: {},
 ) -> Attempt:
     """Take the leases of an attempt, open it, and record what the plan has decided already.
 
-    An attempt whose owner has no living lease is dead, and closed. Raises FleetError: ``attempt_running``,
-    ``lease_held``, ``plan_expired``.
+    An attempt whose owner has no living lease is dead, and closed. A plan that has expired can still be rolled back.
+    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired``, and what ``prove`` raises.
     """
-    if datetime.fromisoformat(book.head["expires"]) <= now:
+    if purpose != "rollback" and datetime.fromisoformat(book.head["expires"]) <= now:
         raise FleetError(
             f"Plan {book.plan[:16]} of tenant {book.tenant} expired at {book.head['expires']}.",
             kind="plan_expired",
@@ -134,11 +145,20 @@ def open_attempt(
     progress = book.progress()
     _refuse_living(book, progress.current, now)
     changes_hosts = purpose != "stage" and not runner.check_mode
-    batches = _left(book, progress, inventory, limit).batches
+    batches = _left(book, progress, inventory, limit, purpose).batches
     names = lease_names(book.plan, book.head, batches, changes_hosts=changes_hosts)
     lease = take_lease(book.state, book.tenant, names, runner.owner, now)
     try:
-        return _open_leased(book, lease, purpose=purpose, runner=runner, inventory=inventory, limit=limit, now=now)
+        return _open_leased(
+            book,
+            lease,
+            purpose=purpose,
+            runner=runner,
+            inventory=inventory,
+            limit=limit,
+            now=now,
+            prove=prove,
+        )
     except BaseException:
         book.state.release(book.tenant, runner.owner)
         raise
@@ -153,13 +173,14 @@ def _open_leased(
     inventory: set[str],
     limit: set[str] | None,
     now: datetime,
+    prove: Prove,
 ) -> Attempt:
     # Read again: only from here on does nobody else write. What is left can only have become less.
     progress = book.progress()
     if progress.current:
         data = {"reason": "its process ended without closing it"}
         book.write(progress.current.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
-    way = _left(book, progress, inventory, limit)
+    way = _left(book, progress, inventory, limit, purpose)
     number = progress.attempts[-1].number + 1 if progress.attempts else 1
     opening = {
         "purpose": purpose,
@@ -170,6 +191,7 @@ def _open_leased(
         "batches": way.batches,
         "limit": sorted(limit) if limit is not None else None,
         "provenance": runner.provenance,
+        **prove(number),
         **({"took_over": [{"owner": owner} for owner in lease.taken_from]} if lease.taken_from else {}),
     }
     book.write(number, None, Phase.OPEN, EntryOutcome.OK, {"opening": opening})
@@ -182,10 +204,19 @@ def _open_leased(
     )
 
 
-def _left(book: Book, progress: Progress, inventory: set[str], limit: set[str] | None) -> Rollout:
-    """What of the plan is left to do for an attempt."""
+def _left(book: Book, progress: Progress, inventory: set[str], limit: set[str] | None, purpose: str) -> Rollout:
+    """What of the plan is left to do for an attempt: of one that rolls back, the hosts that the plan has changed."""
     finished = {host: str(done.outcome.value) for host, done in progress.outcomes.items() if done.outcome in FINISHED}
+    if purpose == "rollback":
+        finished = {host: "not changed" for host in book.head["hosts"] if host not in _changed(progress)}
     return rollout([(book.plan, book.head)], finished={book.plan: finished}, inventory=inventory, limit=limit)
+
+
+def _changed(progress: Progress) -> set[str]:
+    """Hosts that have the plan's versions, or may have some of them."""
+    changed = (HostOutcome.VERIFIED, HostOutcome.FAILED, HostOutcome.UNREACHABLE)
+    hosts = {host for host, done in progress.outcomes.items() if done.outcome in changed and not done.by_plan}
+    return hosts | set(progress.unfinished)
 
 
 def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str, Any]:
@@ -195,6 +226,8 @@ def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str
     Returns ``{"counts": {outcome: n}, "hosts": {host: {"outcome", "in_service", "reason"}}, "waiting": [host],
     "in_order": bool}``.
     """
+    if attempt.purpose == "rollback":
+        return _close_rollback(book, attempt)
     if attempt.purpose == "apply" and not attempt.check_mode:
         _record_left_over(book, attempt, now_missing)
     outcomes = book.progress().outcomes
@@ -212,6 +245,35 @@ def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str
     )
     book.state.release(book.tenant, attempt.owner)
     return {"counts": counts, "hosts": hosts, "waiting": sorted(waiting), "in_order": in_order}
+
+
+def _close_rollback(book: Book, attempt: Attempt) -> dict[str, Any]:
+    """Every host that was begun has its outcome; one that was not keeps the versions and the outcome it has."""
+    progress = book.progress()
+    included = [host for batch in attempt.batches for host in batch]
+    begun = progress.attempts[-1]
+    for host in included:
+        if host in begun.started and host not in begun.judged:
+            unknown = "the attempt ended before its outcome was known"
+            _record_outcome(book, attempt.number, host, HostOutcome.FAILED, unknown, "unknown")
+    outcomes = book.progress().outcomes
+    hosts = {
+        host: {
+            "outcome": outcomes[host].outcome.value,
+            "in_service": outcomes[host].in_service,
+            "reason": outcomes[host].reason,
+        }
+        for host in included
+        if host in outcomes
+    }
+    back = [host for host in included if host in hosts and hosts[host]["outcome"] == HostOutcome.ROLLED_BACK]
+    in_order = attempt.check_mode or len(back) == len(included)
+    counts = {"rolled_back": len(back), "asked_for": len(included)}
+    book.write(
+        attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts}
+    )
+    book.state.release(book.tenant, attempt.owner)
+    return {"counts": counts, "hosts": hosts, "waiting": [], "in_order": in_order}
 
 
 def _waiting(book: Book) -> set[str]:

@@ -42,6 +42,7 @@ NOT_BEGUN = frozenset(
         "not_recorded",
         "opening_invalid",
         "opening_unsigned",
+        "signers_missing",
         "soaking",
         "stopped",
         "wave_incomplete",

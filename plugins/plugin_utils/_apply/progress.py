@@ -142,7 +142,11 @@ class Progress:
 
     @property
     def spent(self) -> list[str]:
-        """The hosts that count against the failure budget, sorted."""
+        """The hosts that count against the failure budget, sorted; of a rollback those that it could not bring back."""
+        current = self.current
+        if current and current.purpose == "rollback":
+            own = {host: done for host, done in self.outcomes.items() if done.attempt == current.number}
+            return sorted(host for host, done in own.items() if done.outcome in SPENDING - {HostOutcome.ROLLED_BACK})
         return sorted(host for host, done in self.outcomes.items() if done.outcome in SPENDING and not done.by_plan)
 
 

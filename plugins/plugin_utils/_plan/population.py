@@ -34,15 +34,14 @@ def look_at_population(
 
     ``incomplete`` are the values of ``fleet_incomplete`` of the tenant's hosts. Raises FleetError as the state does.
     """
-    parts = sorted({part for value in incomplete for part in _parts(value)})
+    parts = parts_of(incomplete)
     try:
         earlier = latest_plan(state, tenant)
     except FleetError as problem:
         return Population(gate("population", Verdict.UNKNOWN, f"the plan before cannot be read: {problem.message}"))
     missing = sorted(_known(earlier).difference(inventory)) if earlier else []
     if parts:
-        evidence = f"the inventory is incomplete: {_named(parts)}"
-        return Population(gate("population", Verdict.UNKNOWN, evidence), missing)
+        return Population(incomplete_gate(parts), missing)
     if earlier is None:
         return Population(gate("population", Verdict.PASS, "no earlier plan"))
     plan = f"plan {digest(earlier)[:16]} of {earlier['cycle']}"
@@ -54,6 +53,18 @@ def look_at_population(
         return Population(gate("population", Verdict.BLOCK, evidence), missing)
     evidence = f"all {len(_known(earlier))} hosts of {plan} are in the inventory"
     return Population(gate("population", Verdict.PASS, evidence))
+
+
+def incomplete_gate(parts: Collection[str]) -> Gate:
+    """The gate ``population`` right before a change: whether the inventory of this run says that it is complete."""
+    if parts:
+        return gate("population", Verdict.UNKNOWN, f"the inventory is incomplete: {_named(sorted(parts))}")
+    return gate("population", Verdict.PASS, "the inventory names nothing that it could not see")
+
+
+def parts_of(incomplete: Iterable[Any]) -> list[str]:
+    """What is missing by the values of ``fleet_incomplete`` of a tenant's hosts; sorted."""
+    return sorted({part for value in incomplete for part in _parts(value)})
 
 
 def latest_plan(state: State, tenant: str) -> PlanHead | None:
