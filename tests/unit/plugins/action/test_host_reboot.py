@@ -14,6 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.bankops.fleet.plugins.action import host_reboot
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Intent, Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
 
@@ -45,10 +46,13 @@ class Host:
 
 
 class Permit:
-    """What the guards allow; ``refusal`` is what they hold against it."""
+    """What the guards allow; ``refusal`` is what they hold against it, ``begun`` is of an earlier attempt."""
 
-    def __init__(self, log: list[str], refusal: FleetError | None) -> None:
+    host = "web1"
+
+    def __init__(self, log: list[str], refusal: FleetError | None, begun: Intent | None) -> None:
         self.document = {"policy": {"reboot_timeout": 5}}
+        self.progress = Progress(unfinished={"web1": [begun]} if begun else {})
         self._log = log
         self._refusal = refusal
 
@@ -68,6 +72,7 @@ def run(
     check_mode: bool = False,
     refusal: FleetError | None = None,
     timeout: float | None = None,
+    begun: Intent | None = None,
 ) -> dict[str, Any]:
     """The action's result on ``host``, for which no time passes while it waits."""
     now = [0.0]
@@ -79,7 +84,7 @@ def run(
     task = mock.Mock(check_mode=check_mode)
     action = host_reboot.ActionModule(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
     monkeypatch.setattr(action, "_low_level_execute_command", host.execute)
-    monkeypatch.setattr(action, "permit", lambda _plan, _variables: Permit(host.log, refusal))
+    monkeypatch.setattr(action, "permit", lambda _plan, _variables: Permit(host.log, refusal, begun))
     return action.act({"plan": "0" * 64, "timeout": timeout}, {})
 
 
@@ -120,3 +125,27 @@ def test_a_refused_reboot_is_told_with_the_hosts_own_words(monkeypatch: pytest.M
     with pytest.raises(FleetError, match="inhibited by backup") as caught:
         run(monkeypatch, Host(refuses="inhibited by backup"))
     assert caught.value.kind == "reboot_refused"
+
+
+def intent(boot: str | None) -> Intent:
+    """What an earlier attempt wrote before it wanted to reboot the host, or do something else with it."""
+    if boot is None:
+        return Intent(Phase.APPLY, 1, {})
+    return Intent(Phase.REBOOT, 1, {"boot": boot})
+
+
+def test_a_reboot_that_an_earlier_attempt_began_and_that_has_happened_is_not_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = Host()
+    result = run(monkeypatch, host, begun=intent("d0c5 50"))
+    assert host.log == ["requires preflight"]
+    assert (result["changed"], result["before"], result["after"]) == (True, "d0c5 50", "d0c5 100")
+    assert result["fleet_evidence"] == {"before": "d0c5 50", "after": "d0c5 100", "seconds": None}
+
+
+@pytest.mark.parametrize("boot", ["d0c5 100", None], ids=["never happened", "never begun"])
+def test_a_reboot_that_has_not_happened_is_made(monkeypatch: pytest.MonkeyPatch, boot: str | None) -> None:
+    host = Host()
+    assert run(monkeypatch, host, begun=intent(boot))["after"] == "d0c5 150"
+    assert host.log[-1] == "reboot"

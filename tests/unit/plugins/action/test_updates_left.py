@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.action.updates import _left_of
+from ansible_collections.bankops.fleet.plugins.action.updates import _left_of, _refuse_rolled_back
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Intent, Progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
 
 def change(name: str, candidate: str = "2.0") -> dict[str, Any]:
@@ -27,3 +30,18 @@ def test_what_the_plan_does_not_have_is_refused(remaining: list[dict[str, Any]])
     with pytest.raises(FleetError) as refused:
         _left_of([change("openssl")], remaining)
     assert refused.value.kind == "transaction_mismatch"
+
+
+def permit_after(*phases: Phase) -> Any:
+    """What a resumed host's task is granted, of which an earlier attempt had begun these phases."""
+    return mock.Mock(host="web1", progress=Progress(unfinished={"web1": [Intent(phase, 1, {}) for phase in phases]}))
+
+
+def test_what_an_earlier_attempt_was_taking_back_is_not_applied_again() -> None:
+    with pytest.raises(FleetError) as refused:
+        _refuse_rolled_back(permit_after(Phase.DRAIN, Phase.APPLY, Phase.ROLLBACK))
+    assert refused.value.kind == "rollback_begun"
+
+
+def test_what_was_only_begun_is_gone_on_with() -> None:
+    _refuse_rolled_back(permit_after(Phase.DRAIN, Phase.APPLY, Phase.REBOOT))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import ScannedHost, freeze_plan
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import Preflight, evaluate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import Preflight, evaluate, regardless
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.scans import OPENSSL, scan
 
@@ -175,3 +175,43 @@ def test_a_plan_that_missed_hosts_stays_shut(document: dict[str, Any]) -> None:
 def test_what_is_looked_at_for_a_whole_batch_is_not_looked_at_here(document: dict[str, Any], name: str) -> None:
     document["gates"].append({"name": name, "verdict": "block", "evidence": "at the time of the plan"})
     assert look(document, scan()).verdict == "proceed"
+
+
+# A host that must be brought to an end, or back
+
+
+def mended(document: dict[str, Any], found: dict[str, Any], note: str = "") -> Preflight:
+    return regardless(look(document, found), document, note)
+
+
+@pytest.mark.parametrize("name", ["checks", "locks"])
+def test_what_is_to_be_mended_does_not_hold_a_resumed_host_back(document: dict[str, Any], name: str) -> None:
+    unwell: dict[str, Any] = {
+        "checks": {**scan(), "checks": [{"name": "https", "ok": False, "detail": "refused"}]},
+        "locks": scan(locks=[{"path": "/x", "pid": 7, "command": "apt-get"}]),
+    }
+    blocked = look(document, unwell[name])
+    result = mended(document, unwell[name], "an earlier attempt ended in the middle of its change")
+    assert (result.verdict, result.blocks) == ("proceed", [])
+    assert result.notes[0] == "an earlier attempt ended in the middle of its change"
+    assert result.notes[1:] == [f"{gate['name']}: {gate['evidence']}" for gate in blocked.blocks]
+
+
+@pytest.mark.parametrize("found", [scan(machine="m2"), scan(manager="dnf"), {}], ids=["identity", "manager", "scan"])
+def test_another_machine_is_not_brought_to_an_end(document: dict[str, Any], found: dict[str, Any]) -> None:
+    result = mended(document, found)
+    assert result.verdict == "blocked"
+    assert [gate["name"] for gate in result.blocks] == [gate["name"] for gate in look(document, found).blocks]
+
+
+def test_a_resumed_host_that_is_patched_already_goes_the_whole_way_to_be_verified(document: dict[str, Any]) -> None:
+    done = scan(transaction=[])
+    assert look(document, done).verdict == "nothing_to_do"
+    result = mended(document, done)
+    assert (result.verdict, result.remaining) == ("proceed", [OPENSSL])
+
+
+def test_a_host_at_a_third_version_is_brought_to_an_end_as_well(document: dict[str, Any]) -> None:
+    result = mended(document, scan(transaction=[{**OPENSSL, "installed": "3.0.14-1"}]))
+    assert (result.verdict, result.remaining) == ("proceed", [OPENSSL])
+    assert result.notes == ["versions: openssl is at 3.0.14-1 and was planned from 3.0.11-1"]
