@@ -81,7 +81,9 @@ class _Reader:
             for host, entry in head["hosts"].items()
             if entry["decision"] == Decision.PATCH and not self._is_finished(host)
         }
-        self._applied = any(each.purpose == "apply" and not each.check_mode for each in progress.attempts)
+        applied = [each for each in progress.attempts if each.purpose == "apply" and not each.check_mode]
+        self._applied = bool(applied)
+        self._begun = any(each.started for each in applied) or (self._applied and not self._left)
         self._expired = datetime.fromisoformat(head["expires"]) <= now
 
     def status(self, lines: Callable[[], Iterable[bytes]], expectation: Expectation | None) -> PlanStatus:
@@ -251,7 +253,8 @@ class _Reader:
                 yield f"{host}: {reason}"
 
     def _is_met(self, expectation: Expectation) -> bool:
-        return self._applied and (not expectation.complete or not self._left)
+        """An attempt that a gate kept from every host is no beginning."""
+        return self._applied and not self._left if expectation.complete else self._begun
 
     def _unwell(self, host: str) -> str | None:
         """Why somebody must look at a host; None when it is well, or merely has not had its turn."""

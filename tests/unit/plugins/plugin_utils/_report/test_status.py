@@ -158,6 +158,14 @@ def test_a_simulated_attempt_is_no_beginning(pair: Any) -> None:
     assert found.troubles == ("it should have begun by 2026-11-21 02:00 UTC",)
 
 
+def test_an_attempt_that_was_kept_from_every_host_is_no_beginning(pair: Any) -> None:
+    pair.open()
+    for host in ("web1", "web2", "web3", "web4"):
+        pair.judge(host, HostOutcome.NOT_ATTEMPTED, reason="window: closed")
+    pair.close()
+    assert status(pair, expectation=read_expectation(None, False, pair.now)).troubles != ()
+
+
 @pytest.mark.parametrize(("by", "late"), [("2026-11-20", True), ("2026-11-21", False), ("2026-11-21T01:00:00Z", True)])
 def test_a_plan_must_have_begun_by_the_time_that_is_given(pair: Any, by: str, late: bool) -> None:
     assert bool(status(pair, expectation=read_expectation(by, None, pair.now)).troubles) is late
@@ -165,6 +173,7 @@ def test_a_plan_must_have_begun_by_the_time_that_is_given(pair: Any, by: str, la
 
 def test_a_plan_that_has_begun_is_not_complete_yet(pair: Any) -> None:
     pair.open()
+    pair.write("web1", Phase.DRAIN, EntryOutcome.INTENT, {})
     assert status(pair, expectation=read_expectation(None, False, pair.now)).troubles == ()
     found = status(pair, expectation=read_expectation(None, True, pair.now))
     assert found.troubles == ("it should have been complete by 2026-11-21 02:00 UTC",)
