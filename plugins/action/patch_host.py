@@ -17,6 +17,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._action import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import own_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.journal import Journal
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Result, Step
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.verification import verified
@@ -52,7 +53,7 @@ class ActionModule(FleetAction):
         tenant, host = str(self.variable(variables, "fleet_tenant")), str(variables["inventory_hostname"])
         head = state.get_plan(tenant, plan)
         progress = read_progress(state.entries(tenant, plan))
-        attempt = own_attempt(progress.current, plan, host, controller_process(), ("apply", "rollback"))
+        attempt = own_attempt(progress.current, plan, host, this_owner(controller_process()), ("apply", "rollback"))
         document = state.get_host(tenant, plan, host)
         journal = Journal(state, plan, head, attempt.number, host, self.secrets(variables), attempt.check_mode)
         resumed = host not in attempt.started and progress.in_the_middle(host)
@@ -90,41 +91,42 @@ class ActionModule(FleetAction):
         looked: dict[str, t.Any] = {}
 
         def do(step: Step) -> Result:
-            module, given = MODULES[step]
             begun = time.monotonic()
-            if step in VERIFYING and looked:
-                result: Result = verified(looked.pop("verification"))
-            else:
-                result = self._step(module, {"plan": arguments["plan"], **given}, step, policy, variables)
+            look = looked.pop("verification", None) if step in VERIFYING else None
+            result = self._step(step, arguments["plan"], policy, variables, look)
             looked.clear()
             looked.update({"verification": result["verification"]} if "verification" in result else {})
-            journal.write_step(module, step.phase, result, time.monotonic() - begun)
+            journal.write_step(MODULES[step][0], step.phase, result, time.monotonic() - begun)
             display.vv(f"{journal.host}: {step.value} {'failed' if result.get('failed') else 'done'}")
             return result
 
         rebooting = progress.began(journal.host, Phase.REBOOT) is not None
         way = Way(do, policy, simulated=attempt.check_mode, rebooting=rebooting)
-        if attempt.purpose == "rollback":
-            return {} if arguments["refusal"] is not None else way.take_back()
-        if arguments["part"] == CHANGE:
-            # The steps themselves look into the ledger whether this is so.
-            steps: dict[str, Result] = {Step.PREFLIGHT: {"preflight": {"verdict": "proceed"}}}
-        elif arguments["refusal"] is not None:
+        taking_back, refused = attempt.purpose == "rollback", arguments["refusal"] is not None
+        # A host that is not to be rolled back keeps the outcome that it has.
+        if refused and (taking_back or arguments["part"] != CHANGE):
             return {}
-        else:
-            steps = way.look()
-        if arguments["part"] != LOOK and arguments["refusal"] is None and proceeds(steps):
-            way.change(steps)
+        # After a look the steps themselves see in the ledger whether it let the host proceed.
+        looked_at: dict[str, Result] = {Step.PREFLIGHT: {"preflight": {"verdict": "proceed"}}}
+        steps = looked_at if arguments["part"] == CHANGE else way.look()
+        if arguments["part"] != LOOK and not refused and proceeds(steps):
+            go_on = way.take_back if taking_back else way.change
+            go_on(steps)
         return steps
 
     def _step(
-        self, module: str, given: dict[str, t.Any], step: Step, policy: Mapping[str, t.Any], variables: dict[str, t.Any]
+        self, step: Step, plan: str, policy: Mapping[str, t.Any], variables: dict[str, t.Any], look: t.Any
     ) -> Result:
+        """The result of a step. ``look`` is what a verification need not ask the host any more, or None."""
+        module, given = MODULES[step]
+        arguments = {"plan": plan, **given}
         try:
-            if step in ON_BALANCER:
-                result = run_delegated(self, module, given, policy["load_balancer"]["host"], variables)
+            if look is not None:
+                result = verified(look)
+            elif step in ON_BALANCER:
+                result = run_delegated(self, module, arguments, policy["load_balancer"]["host"], variables)
             else:
-                result = run_here(self, module, given, variables)
+                result = run_here(self, module, arguments, variables)
         except Exception as problem:  # noqa: BLE001  a defect in one step must not leave the host drained
             return {"failed": True, "msg": f"The step {step.value} broke: {problem!r}"}
         return t.cast("Result", result)

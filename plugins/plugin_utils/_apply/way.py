@@ -50,14 +50,12 @@ class Way:
             self._back(steps, reboot=False)
         self._give_back(steps)
 
-    def take_back(self) -> dict[str, Result]:
-        """Bring the versions from before the plan back, on request."""
-        steps = self.look()
-        if not proceeds(steps) or (self.policy["load_balancer"] and not self._take(steps, Step.DRAIN)):
-            return steps
+    def take_back(self, steps: dict[str, Result]) -> None:
+        """Bring the versions from before the plan back, on request; goes on like ``change``."""
+        if self.policy["load_balancer"] and not self._take(steps, Step.DRAIN):
+            return
         self._back(steps, reboot=True)
         self._give_back(steps)
-        return steps
 
     def _forward(self, steps: dict[str, Result]) -> bool:
         if not self._take(steps, Step.APPLY):

@@ -49,12 +49,10 @@ def go(
 
     policy = {"load_balancer": {"host": "lb1"} if balancer else None, "reboot": reboot}
     way = Way(do, policy, **settings)
-    if back:
-        way.take_back()
-        return taken
     steps = way.look()
     if proceeds(steps):
-        way.change(steps)
+        go_on = way.take_back if back else way.change
+        go_on(steps)
     assert list(steps) == taken
     return taken
 

@@ -1,0 +1,394 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""patch_host, with a real ledger and steps that only answer: what is recorded, when, and what becomes of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.action import patch_host
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply import journal
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, close_attempt, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import (
+    NOW,
+    finish,
+    listen,
+    make_book,
+    runner,
+)
+
+PROCESS = 4242
+BALANCED = {"load_balancer": {"host": "lb1", "backend": "web", "server": "web1"}}
+LOOKED = {"settled": True, "worse": [], "checks": [], "attempts": 1, "seconds": 0.5}
+WELL = {**LOOKED, "state": {"kernel": {"running": "6.1"}}}
+GOOD: dict[str, Mapping[str, Any]] = {
+    "preflight": {"preflight": {"verdict": "proceed"}},
+    "drain": {"changed": True},
+    "apply": {"changed": True, "reboot": {"required": False}},
+    "reboot": {"changed": True},
+    "verify": {"settled": True},
+    "rollback": {"changed": True, "reboot": {"required": False}},
+    "return": {"changed": True},
+}
+STEPS = {
+    ("bankops.fleet.updates_info", None): "preflight",
+    ("bankops.fleet.haproxy_server", "drained"): "drain",
+    ("bankops.fleet.updates", "applied"): "apply",
+    ("bankops.fleet.host_reboot", None): "reboot",
+    ("bankops.fleet.host_state_info", None): "verify",
+    ("bankops.fleet.updates", "rolled_back"): "rollback",
+    ("bankops.fleet.haproxy_server", "ready"): "return",
+}
+CHANGING = ("drain", "apply", "reboot", "rollback", "return")
+FORWARD = ["preflight ok", "drain intent", "drain changed", "apply intent", "apply changed", "verify ok"]
+BACK = ["rollback intent", "rollback changed", "verify ok"]
+RETURNED = ["return intent", "return changed"]
+BROKEN = {"failed": True, "msg": "dpkg broke", "fleet_failure": {"kind": "change_failed"}}
+
+
+@dataclass
+class Stage:
+    """A plan with an open attempt, and web1, whose steps answer what ``answers`` has for them, or that all is well."""
+
+    root: Path
+    book: Book
+    monkeypatch: pytest.MonkeyPatch
+    answers: dict[str, Any] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.monkeypatch.setattr(patch_host, "controller_process", lambda: PROCESS)
+        self.monkeypatch.setattr(patch_host, "run_here", self._answer_here)
+        self.monkeypatch.setattr(patch_host, "run_delegated", self._answer_delegated)
+
+    def open(self, *, purpose: str = "apply", check_mode: bool = False) -> Attempt:
+        attempt = open_attempt(
+            self.book,
+            purpose=purpose,
+            runner=runner(PROCESS, check_mode=check_mode),
+            inventory={"web1", "web2", "web3"},
+            limit=None,
+            now=NOW,
+        )
+        listen(self.book, attempt.number)
+        return attempt
+
+    def act(self, variables: Mapping[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
+        """The result of the task on web1."""
+        task, context = mock.Mock(diff=False, check_mode=False), mock.Mock(password="", become_pass="")
+        templar = mock.Mock(template=lambda value: value)
+        action = patch_host.ActionModule(task, mock.Mock(), context, mock.Mock(), templar, mock.Mock())
+        own = {
+            "inventory_hostname": "web1",
+            "fleet_tenant": "alpha",
+            "fleet_state_dir": str(self.root),
+            **(variables or {}),
+        }
+        given = {"plan": self.book.plan, "part": "whole", "refusal": None, "waiting": False, **arguments}
+        return action.act(given, own)
+
+    def _answer_here(self, _action: object, module: str, given: dict[str, Any], _variables: object) -> Any:
+        return self._answer(module, given, "web1")
+
+    def _answer_delegated(
+        self, _action: object, module: str, given: dict[str, Any], host: str, _variables: object
+    ) -> Any:
+        return self._answer(module, given, host)
+
+    def _answer(self, module: str, given: dict[str, Any], on: str) -> Any:
+        assert given["plan"] == self.book.plan
+        step = STEPS[(module, given.get("state"))]
+        self.taken.append(f"{step} on {on}")
+        current = self.book.progress().current
+        assert current is not None
+        if step in CHANGING:
+            self.book.write(current.number, "web1", Phase(step), EntryOutcome.INTENT, {})
+        answer = self.answers.get(step, GOOD[step])
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [entry for entry in read_entries(self.book.state.entries("alpha", self.book.plan)) if entry["host"]]
+
+    @property
+    def told(self) -> list[str]:
+        """What the ledger says of web1, in its order."""
+        assert {entry["host"] for entry in self.entries()} <= {"web1"}
+        return [f"{entry['phase']} {entry['outcome']}" for entry in self.entries()]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A plan for web1 behind a load balancer."""
+    return Stage(tmp_path, make_book(tmp_path, policy=BALANCED, max_failed=3), monkeypatch)
+
+
+def test_every_step_is_in_the_ledger_before_the_next_and_the_outcome_last(stage: Stage) -> None:
+    stage.open()
+    result = stage.act()
+    assert stage.told == [*FORWARD, *RETURNED, "outcome verified"]
+    assert verify(stage.book.state.entries("alpha", stage.book.plan)).ok
+    assert (result["changed"], result["proceed"], result["msg"]) == (True, False, "verified")
+    assert result["outcome"] == {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []}
+
+
+def test_the_outcome_says_how_long_it_took_and_was_estimated_to_take(stage: Stage) -> None:
+    stage.open()
+    stage.act()
+    data = stage.entries()[-1]["data"]
+    assert set(data) == {"in_service", "reason", "holds", "seconds", "estimated_seconds"}
+    assert data["estimated_seconds"] == 60
+    assert stage.book.progress().measured == [(data["seconds"], 60)]
+
+
+def test_only_the_load_balancers_steps_are_done_elsewhere(stage: Stage) -> None:
+    stage.open()
+    stage.act()
+    assert stage.taken == ["preflight on web1", "drain on lb1", "apply on web1", "verify on web1", "return on lb1"]
+
+
+def test_a_look_that_the_change_brought_along_is_not_taken_again(stage: Stage) -> None:
+    stage.open()
+    stage.answers["apply"] = {**GOOD["apply"], "verification": WELL}
+    assert stage.act()["msg"] == "verified"
+    assert stage.taken == ["preflight on web1", "drain on lb1", "apply on web1", "return on lb1"]
+    (seen,) = [entry["data"] for entry in stage.entries() if entry["phase"] == "verify"]
+    assert (seen["settled"], seen["kernel"]) == (True, "6.1")
+
+
+@pytest.mark.parametrize("look", [{"settled": True}, "well", [WELL]])
+def test_a_look_that_is_not_what_it_should_be_proves_nothing(stage: Stage, look: Any) -> None:
+    stage.open()
+    stage.answers["apply"] = {**GOOD["apply"], "verification": look}
+    assert "rolled_back: verify: The step verify broke" in stage.act()["msg"]
+    assert stage.told == [*FORWARD[:5], "verify failed", *BACK, *RETURNED, "outcome rolled_back"]
+
+
+def test_a_look_from_before_a_reboot_is_not_believed(stage: Stage) -> None:
+    stage.open()
+    stage.answers["apply"] = {"changed": True, "reboot": {"required": True}, "verification": WELL}
+    stage.act()
+    assert stage.taken[2:5] == ["apply on web1", "reboot on web1", "verify on web1"]
+
+
+@pytest.mark.parametrize(
+    ("step", "told", "in_service"),
+    [
+        ("preflight", ["preflight failed", "outcome failed"], "yes"),
+        ("drain", ["preflight ok", "drain intent", "drain failed", "outcome skipped"], "unknown"),
+        ("apply", [*FORWARD[:4], "apply failed", *BACK, *RETURNED, "outcome rolled_back"], "yes"),
+        ("return", [*FORWARD, "return intent", "return failed", "outcome failed"], "no"),
+    ],
+)
+def test_a_defect_of_a_step_is_a_failure_of_the_step_and_the_way_goes_on_from_there(
+    stage: Stage, step: str, told: list[str], in_service: str
+) -> None:
+    stage.open()
+    stage.answers[step] = KeyError("a defect")
+    result = stage.act()
+    assert stage.told == told
+    assert result["outcome"]["in_service"] == in_service
+    assert f"The step {'return_to_service' if step == 'return' else step} broke: KeyError" in result["msg"]
+
+
+def test_a_defect_of_the_verification_takes_the_change_back(stage: Stage) -> None:
+    stage.open()
+    stage.answers["verify"] = [ValueError("a defect"), WELL]
+    stage.act()
+    assert stage.told == [*FORWARD[:5], "verify failed", *BACK, *RETURNED, "outcome rolled_back"]
+
+
+def test_a_host_that_broke_and_could_not_be_taken_back_is_said_to_be_out_of_service(stage: Stage) -> None:
+    stage.open()
+    stage.answers |= {"apply": BROKEN, "rollback": BROKEN}
+    assert stage.act()["outcome"] == {
+        "outcome": "failed",
+        "in_service": "no",
+        "reason": "apply: dpkg broke; rollback: dpkg broke",
+        "holds": [],
+    }
+
+
+def test_a_host_that_is_not_to_be_begun_is_left_alone_with_the_reason(stage: Stage) -> None:
+    stage.open()
+    result = stage.act(refusal="the hook before the batch failed")
+    assert (stage.taken, stage.told) == ([], ["outcome not_attempted"])
+    assert (result["changed"], result["proceed"]) == (False, False)
+    assert result["msg"] == "not_attempted: the hook before the batch failed"
+    assert stage.entries()[-1]["data"] == {
+        "in_service": "yes",
+        "reason": "the hook before the batch failed",
+        "holds": [],
+    }
+
+
+def test_a_host_that_waits_as_planned_is_marked_so(stage: Stage) -> None:
+    stage.open()
+    stage.act(refusal="The wave before soaks.", waiting=True)
+    assert stage.entries()[-1]["data"]["waiting"] is True
+
+
+def test_nobody_knows_of_a_host_left_half_changed_that_is_not_to_be_begun(stage: Stage) -> None:
+    died = stage.open()
+    stage.book.write(died.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    stage.book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    stage.open()
+    result = stage.act(refusal="The wave before soaks.", waiting=True)
+    assert (result["outcome"]["in_service"], result["outcome"].get("waiting")) == ("unknown", None)
+    assert stage.book.progress().in_the_middle("web1")
+
+
+def test_a_reboot_that_a_dead_attempt_had_begun_is_seen_to(stage: Stage) -> None:
+    died = stage.open()
+    stage.book.write(died.number, "web1", Phase.REBOOT, EntryOutcome.INTENT, {"boot": "d0c5 100"})
+    stage.book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    stage.open()
+    assert stage.act()["msg"] == "verified"
+    assert "reboot on web1" in stage.taken
+    assert not stage.book.progress().in_the_middle("web1")
+
+
+def test_a_look_ends_before_the_change_when_the_host_may_proceed(stage: Stage) -> None:
+    stage.open()
+    result = stage.act(part="look")
+    assert (stage.taken, stage.told) == (["preflight on web1"], ["preflight ok"])
+    assert (result["proceed"], "outcome" in result) == (True, False)
+
+
+@pytest.mark.parametrize("part", ["look", "whole"])
+def test_a_host_that_may_not_proceed_has_its_outcome_at_once(stage: Stage, part: str) -> None:
+    stage.open()
+    failure = {"kind": "preflight_blocked", "remedy": "", "data": {}}
+    blocked = {"failed": True, "msg": "Preflight: disk: / is full", "fleet_failure": failure}
+    stage.answers["preflight"] = {**blocked, "preflight": {"verdict": "blocked"}}
+    result = stage.act(part=part)
+    assert stage.told == ["preflight failed", "outcome skipped"]
+    assert (result["proceed"], result["msg"]) == (False, "skipped: Preflight: disk: / is full")
+
+
+def test_a_change_goes_on_where_the_look_ended(stage: Stage) -> None:
+    stage.open()
+    stage.act(part="look")
+    assert stage.act(part="change")["msg"] == "verified"
+    assert stage.told == [*FORWARD, *RETURNED, "outcome verified"]
+
+
+def test_a_host_whose_own_hook_failed_is_not_changed(stage: Stage) -> None:
+    stage.open()
+    stage.act(part="look")
+    result = stage.act(part="change", refusal="the silence was refused")
+    assert stage.told == ["preflight ok", "outcome skipped"]
+    assert (result["outcome"]["in_service"], result["outcome"]["reason"]) == ("yes", "the silence was refused")
+
+
+def test_check_mode_says_what_would_be_done_and_decides_nothing(stage: Stage) -> None:
+    stage.open(check_mode=True)
+    result = stage.act()
+    assert (result["changed"], result["proceed"]) == (True, True)
+    assert result["msg"] == "It would be changed: drain, apply."
+    assert "outcome" not in result
+    assert not [entry for entry in stage.entries() if entry["phase"] == "outcome"]
+
+
+def test_check_mode_says_why_a_host_would_be_left_alone(stage: Stage) -> None:
+    stage.open(check_mode=True)
+    stage.answers["preflight"] = {"failed": True, "msg": "Preflight: disk: / is full"}
+    assert stage.act()["msg"] == "Preflight: disk: / is full"
+
+
+@pytest.mark.parametrize(
+    ("lines", "taken"),
+    [(0, ["preflight on web1"]), (1, ["preflight on web1", "drain on lb1"])],
+)
+def test_a_ledger_that_cannot_be_written_ends_the_way_and_begins_no_further_host(
+    stage: Stage, lines: int, taken: list[str]
+) -> None:
+    stage.open()
+    left = iter(range(lines))
+
+    def write_while_there_is_room(*arguments: Any, **entry: Any) -> None:
+        if next(left, None) is None:
+            raise OSError("No space left on device")
+        record(*arguments, **entry)
+
+    # The intents of the steps are their own; what is lost here are results.
+    stage.monkeypatch.setattr(journal, "record", write_while_there_is_room)
+    with pytest.raises(FleetError) as refused:
+        stage.act()
+    assert refused.value.kind == "ledger_unwritable"
+    assert stage.taken == taken
+    assert stage.book.state.stop_requested("alpha")
+
+
+def test_without_an_attempt_of_this_run_nothing_is_done(stage: Stage) -> None:
+    with pytest.raises(FleetError) as refused:
+        stage.act()
+    assert refused.value.kind == "no_attempt"
+    stage.open()
+    stage.monkeypatch.setattr(patch_host, "controller_process", lambda: PROCESS + 1)
+    with pytest.raises(FleetError) as refused:
+        stage.act()
+    assert refused.value.kind == "foreign_attempt"
+    assert (stage.taken, stage.told) == ([], [])
+
+
+def test_no_secret_of_the_host_is_written(stage: Stage) -> None:
+    stage.open()
+    stage.answers |= {"apply": {**BROKEN, "msg": "refused planted-secret"}}
+    stage.act({"db_password": "planted-secret"})
+    assert "rolled_back" in stage.told[-1]
+    assert not [line for line in stage.book.state.entries("alpha", stage.book.plan) if b"planted-secret" in line]
+
+
+# The way back
+
+ROLLED_BACK = ["preflight ok", "drain intent", "drain changed", *BACK, *RETURNED, "outcome rolled_back"]
+
+
+@pytest.fixture
+def applied(stage: Stage) -> Stage:
+    """web1 has been verified, and an attempt to roll it back is open."""
+    attempt = stage.open()
+    finish(stage.book, attempt.number, "web1", HostOutcome.VERIFIED)
+    close_attempt(stage.book, attempt, now_missing="the end came first")
+    stage.open(purpose="rollback")
+    return stage
+
+
+def back(applied: Stage) -> list[str]:
+    """What the ledger says of web1 in the attempt that rolls it back."""
+    return [f"{entry['phase']} {entry['outcome']}" for entry in applied.entries() if entry["attempt"] == 2]
+
+
+def test_an_attempt_to_roll_back_brings_the_versions_from_before_back(applied: Stage) -> None:
+    assert applied.act()["outcome"]["outcome"] == "rolled_back"
+    assert back(applied) == ROLLED_BACK
+
+
+def test_a_host_with_hooks_is_only_looked_at_before_them_on_its_way_back_too(applied: Stage) -> None:
+    assert applied.act(part="look")["proceed"]
+    assert back(applied) == ["preflight ok"]
+    assert applied.act(part="change")["outcome"]["outcome"] == "rolled_back"
+    assert back(applied) == ROLLED_BACK
+
+
+@pytest.mark.parametrize("part", ["whole", "change"])
+def test_a_host_that_is_not_to_be_rolled_back_keeps_its_outcome(applied: Stage, part: str) -> None:
+    result = applied.act(part=part, refusal="the silence was refused")
+    assert result["outcome"]["outcome"] == "not_attempted"
+    assert applied.book.progress().outcomes["web1"].outcome is HostOutcome.VERIFIED
