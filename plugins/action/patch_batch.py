@@ -18,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.batch import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import WAITING, own_attempt, refuse_new_hosts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.journal import Journal
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.soak import look_at_all
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delegate import run_delegated
@@ -47,7 +48,7 @@ class ActionModule(FleetAction):
     ) -> dict[str, t.Any]:
         head = state.get_plan(tenant, plan)
         progress = read_progress(state.entries(tenant, plan))
-        attempt = own_attempt(progress.current, plan, hosts[0], controller_process(), ("apply", "rollback"))
+        attempt = own_attempt(progress.current, plan, hosts[0], this_owner(controller_process()), ("apply", "rollback"))
         refuse_new_hosts(state, head, progress, hosts)
         documents = [state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"]) for host in hosts]
         policy = documents[0]["policy"]

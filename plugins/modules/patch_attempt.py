@@ -18,8 +18,8 @@ description:
   - An attempt that applies has its hosts and their clusters to itself. It is refused while another one that shares any
     of them is alive, and so is every attempt on a plan that has a living one.
   - An attempt is alive as long as the evidence callback gives a sign of life, at least once a minute. On the same
-    machine one whose process has ended is known to be dead at once. A dead attempt is closed first, and the opening says whose
-    lease was taken over.
+    machine one whose process has ended is known to be dead at once. A dead attempt is closed first, and the
+    opening says whose lease was taken over.
 extends_documentation_fragment:
   - bankops.fleet.attributes
   - bankops.fleet.controller

@@ -17,7 +17,8 @@ description:
     changes, gates, waves and batches as one plan a tenant, which is known by its SHA-256 digest from then on.
   - A plan on which changes have begun is never replaced.
   - Each tenant's hosts are held against its latest plan; hosts that are gone from the inventory make the
-    gate C(population) block. A ticket in the variable C(patch_ticket) must be of the form that C(patch_change_ticket) says.
+    gate C(population) block. A ticket in the variable C(patch_ticket) must be of the form that
+    C(patch_change_ticket) says.
 extends_documentation_fragment:
   - bankops.fleet.attributes
   - bankops.fleet.controller

@@ -21,7 +21,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import end_with_parent
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import end_with_parent, this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
 from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables import policy_options, variables_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.cycle import is_emergency
@@ -125,7 +125,7 @@ class FleetAction(ActionBase):
             plan=plan,
             tenant=str(self.variable(variables, "fleet_tenant")),
             host=str(variables["inventory_hostname"]),
-            process=controller_process(),
+            owner=this_owner(controller_process()),
             purposes=purposes,
             now=datetime.now(timezone.utc),
         )

@@ -19,7 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
     Progress,
     read_progress,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import Rollout, rollout
@@ -237,7 +237,7 @@ def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str
     }
     applied = attempt.purpose == "apply" and not attempt.check_mode
     counts = count({host: done["outcome"] for host, done in hosts.items()}, book.head["hosts"]) if applied else {}
-    waiting = _waiting(book) & {host for host, done in outcomes.items() if done.outcome is HostOutcome.NOT_ATTEMPTED}
+    waiting = {host for host, done in outcomes.items() if done.waiting}
     good = {HostOutcome.VERIFIED, HostOutcome.UNCHANGED}
     in_order = not applied or all(done.outcome in good or host in waiting for host, done in outcomes.items())
     book.write(
@@ -274,14 +274,6 @@ def _close_rollback(book: Book, attempt: Attempt) -> dict[str, Any]:
     )
     book.state.release(book.tenant, attempt.owner)
     return {"counts": counts, "hosts": hosts, "waiting": [], "in_order": in_order}
-
-
-def _waiting(book: Book) -> set[str]:
-    """The hosts of which the latest outcome says that they were left as they are because this goes as planned."""
-    mark = f'"phase":"{Phase.OUTCOME.value}"'.encode()
-    lines = (line for line in book.state.entries(book.tenant, book.plan) if mark in line)
-    latest = {entry["host"]: entry["data"].get("waiting") is True for entry in read_entries(lines)}
-    return {host for host, waits in latest.items() if waits}
 
 
 def _record_decided(book: Book, number: int, progress: Progress) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.batch import require_waves_before
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import living_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates, require_approved
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
     Attempt,
@@ -38,6 +39,7 @@ NOT_BEGUN = frozenset(
         "budget_spent",
         "cluster_short",
         "gate_closed",
+        "lease_lost",
         "not_approved",
         "not_recorded",
         "opening_invalid",
@@ -103,12 +105,12 @@ class Permit:
 
 
 def permit(
-    state: State, *, plan: str, tenant: str, host: str, process: int, purposes: Collection[str], now: datetime
+    state: State, *, plan: str, tenant: str, host: str, owner: str, purposes: Collection[str], now: datetime
 ) -> Permit:
     """Check everything that must hold before ``host`` is changed under ``plan``.
 
-    ``process`` is the pid of the running ansible-playbook, ``purposes`` are those of an attempt for which the task is
-    meant. A stop file, a spent budget and a closed gate hold back a host that was not begun; one in work is always
+    ``owner`` is the running ansible-playbook (``_apply.owner``), ``purposes`` are those of an attempt for which the
+    task is meant. A stop file, a spent budget and a closed gate hold back a host that was not begun; one in work is always
     finished, and one that an earlier attempt left half changed is brought to an end whatever the calendar says.
 
     Raises FleetError with the kind of what does not hold.
@@ -127,7 +129,7 @@ def permit(
             remedy="Make a new plan that names it.",
         )
     progress = read_progress(state.entries(tenant, plan))
-    attempt = own_attempt(progress.current, plan, host, process, purposes)
+    attempt = own_attempt(progress.current, plan, host, owner, purposes)
     _refuse_unrecorded(attempt, plan)
     document = state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"])
     resumed = host not in attempt.started and progress.in_the_middle(host)
@@ -138,6 +140,7 @@ def permit(
         _refuse_expired(head, plan, now)
     if attempt.purpose == "stage":
         return granted
+    _refuse_without_lease(state, tenant, owner, now)
     require_approved(state, head, plan, document["policy"], attempt, now)
     refuse_new_hosts(state, head, progress, [host])
     _refuse_short_cluster(head, progress, host)
@@ -201,7 +204,7 @@ def _may_be_away(progress: Progress, host: str) -> bool:
     return done is not None and not done.by_plan and done.in_service != "yes"
 
 
-def own_attempt(attempt: Attempt | None, plan: str, host: str, process: int, purposes: Collection[str]) -> Attempt:
+def own_attempt(attempt: Attempt | None, plan: str, host: str, owner: str, purposes: Collection[str]) -> Attempt:
     """The open attempt, if it is this process's own and has this host in one of its batches.
 
     Raises FleetError: ``no_attempt``, ``foreign_attempt``, ``host_not_in_attempt``.
@@ -209,7 +212,7 @@ def own_attempt(attempt: Attempt | None, plan: str, host: str, process: int, pur
     remedy = "Run patch_apply.yml, which opens the attempt itself."
     if attempt is None:
         raise FleetError(f"No attempt on plan {plan[:16]} is open.", kind="no_attempt", remedy=remedy)
-    if attempt.process != process or attempt.purpose not in purposes:
+    if attempt.owner != owner or attempt.purpose not in purposes:
         raise FleetError(
             f"Attempt {attempt.number} on plan {plan[:16]} ({attempt.purpose}) was opened by process "
             f"{attempt.process} on {attempt.controller}.",
@@ -223,6 +226,16 @@ def own_attempt(attempt: Attempt | None, plan: str, host: str, process: int, pur
             remedy="Take it into the limit, and run patch_apply.yml again.",
         )
     return attempt
+
+
+def _refuse_without_lease(state: State, tenant: str, owner: str, now: datetime) -> None:
+    """Raise FleetError (``lease_lost``) when this attempt was taken for dead, and another may be at work already."""
+    if living_lease(state, tenant, owner, now) is None:
+        raise FleetError(
+            "The lease of this attempt is lost: it gave no sign of life, or somebody took it over.",
+            kind="lease_lost",
+            remedy="Look who else is at work; then run patch_apply.yml again.",
+        )
 
 
 def _refuse_unrecorded(attempt: Attempt, plan: str) -> None:

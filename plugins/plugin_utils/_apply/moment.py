@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import require_approval
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import clock_behind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.calendar import calendar_gates
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import (
@@ -37,12 +38,16 @@ def open_gates(progress: Progress, documents: Iterable[Mapping[str, Any]], now: 
     """
     hosts = list(documents)
     gates = [found for document in hosts for found in _gates_of(progress, document, _seconds(progress, hosts), now)]
-    unique = list({(found["name"], found["evidence"]): found for found in gates}.values())
-    stopped = closed(unique)
+    # The overrides of one host open no gate of another, so what is closed is looked for before equal ones are left out.
+    stopped = _distinct(closed(gates))
     if stopped:
         why = "; ".join(f"{found['name']}: {found['evidence']}" for found in stopped)
         raise FleetError(f"Not now: {why}", kind="gate_closed", data={"gates": stopped})
-    return unique
+    return _distinct(gates)
+
+
+def _distinct(gates: Iterable[Gate]) -> list[Gate]:
+    return list({canonical(found): found for found in gates}.values())
 
 
 def require_approved(

@@ -100,6 +100,8 @@ class Finished:
     attempt: int
     by_plan: bool
     """The plan itself decided it, before anything was begun."""
+    waiting: bool = False
+    """It was left as it is because the plan goes that way: nobody need look at it."""
     seconds: float | None = None
     """How long the host took from its first step on."""
     estimated_seconds: int = 0
@@ -216,6 +218,7 @@ def _take_outcome(progress: Progress, entry: dict[str, Any]) -> None:
         datetime.fromisoformat(entry["time"]),
         entry["attempt"],
         bool(data.get("by_plan", False)),
+        data.get("waiting") is True,
         data.get("seconds"),
         int(data.get("estimated_seconds", 0)),
     )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 
 from .plans import NOW, finish, listen, make_book, runner
 
-PROCESS = 4242
+# An attempt lives as long as its process does.
+PROCESS = os.getpid()
 
 
 def opened(book: Book, *, recorded: bool = True, purpose: str = "apply", limit: set[str] | None = None) -> Attempt:
@@ -32,7 +34,7 @@ def opened(book: Book, *, recorded: bool = True, purpose: str = "apply", limit: 
 
 
 def ask(book: Book, host: str = "web1", **changed: object) -> Permit:
-    asked = {"tenant": "alpha", "process": PROCESS, "purposes": ("apply",), "now": NOW, **changed}
+    asked = {"tenant": "alpha", "owner": runner(PROCESS).owner, "purposes": ("apply",), "now": NOW, **changed}
     return permit(book.state, plan=book.plan, host=host, **asked)  # type: ignore[arg-type]
 
 
@@ -58,7 +60,7 @@ def test_without_an_attempt_nothing_is_changed(tmp_path: Path) -> None:
 def test_another_process_or_purpose_may_not_use_the_attempt(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     opened(book)
-    assert refusal(book, process=PROCESS + 1) == "foreign_attempt"
+    assert refusal(book, owner=runner(os.getppid()).owner) == "foreign_attempt"
     assert refusal(book, purposes=("stage",)) == "foreign_attempt"
 
 
