@@ -7,24 +7,28 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    close_attempt,
+    open_attempt,
+    open_book,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 from ansible_collections.bankops.fleet.tests.fakes.scans import scan
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import runner
 
 CYCLE = "2026-11"
-# What the hosts' steps would have returned, and which way each takes from there.
-STEPS: dict[str, dict[str, Any]] = {
-    "web1": {"drain": {"changed": True}, "apply": {"changed": True}, "verify": {"settled": True}},
-    "web2": {"drain": {"changed": True}, "apply": {"changed": True, "failed": True, "msg": "dpkg broke"}},
-    "web3": {},
-}
+HOSTS = ("web1", "web2", "web3")
 
 
 def task(module: str, *, once: bool = True, **more: Any) -> dict[str, Any]:
@@ -47,23 +51,11 @@ REPORT = task(
 PLAN = play("fleet", task("bankops.fleet.patch_policy"), task("bankops.fleet.patch_plan"))
 BATCH = play(
     "{{ hostvars['localhost'].fleet_rollout.hosts }}",
-    task("bankops.fleet.patch_batch", arguments={"plan": "{{ plan }}"}, register="batch"),
-    {
-        "name": "Let each host go on as its steps allow",
-        "ansible.builtin.assert": {
-            "that": [
-                "batch.proceed",
-                "(steps is bankops.fleet.to_return) == (inventory_hostname == 'web1')",
-                "(steps is bankops.fleet.to_roll_back) == (inventory_hostname in ['web1', 'web2'])",
-            ]
-        },
-    },
+    task("bankops.fleet.patch_batch", once=False, arguments={"plan": "{{ plan }}"}, run_once=True, register="batch"),
     task(
-        "bankops.fleet.patch_outcome",
+        "bankops.fleet.patch_host",
         once=False,
-        arguments={"plan": "{{ plan }}", "steps": "{{ steps }}"},
-        when="steps | length > 0",
-        vars={"fleet_phase": "outcome"},
+        arguments={"plan": "{{ plan }}", "refusal": "{{ omit if batch.proceed else batch.msg }}"},
     ),
     serial="{{ hostvars['localhost'].fleet_rollout.serial }}",
     vars={"plan": "{{ hostvars['localhost'].fleet_rollout.plans.alpha }}"},
@@ -87,7 +79,7 @@ class Controller:
             "ansible_connection": "ssh",
             "ansible_host": "192.0.2.1",
         }
-        hosts = {host: {"fleet_scan": scan(f"machine-of-{host}"), "steps": steps} for host, steps in STEPS.items()}
+        hosts = {host: {"fleet_scan": scan(f"machine-of-{host}")} for host in HOSTS}
         inventory = {"fleet": {"hosts": hosts, "vars": {**common, **variables}}}
         (folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
 
@@ -103,14 +95,36 @@ class Controller:
     def entries(self) -> list[dict[str, Any]]:
         return list(read_entries(self.state.entries("alpha", self.plan)))
 
+    def outcomes(self) -> dict[str, tuple[str, str]]:
+        """The latest outcome of every host, and its reason."""
+        decided = [entry for entry in self.entries() if entry["phase"] == "outcome"]
+        return {entry["host"]: (entry["outcome"], entry["data"]["reason"]) for entry in decided}
+
+    def earlier_attempt(self, **outcomes: tuple[HostOutcome, str]) -> None:
+        """An attempt that came to these outcomes, for hosts that nobody can reach."""
+        book = open_book(self.state, "alpha", self.plan)
+        now = datetime.now(timezone.utc)
+        attempt = open_attempt(
+            book, purpose="apply", runner=runner(os.getpid()), inventory=set(HOSTS), limit=None, now=now
+        )
+        for host, (outcome, reason) in outcomes.items():
+            data = {"in_service": "yes", "reason": reason, "holds": []}
+            book.write(attempt.number, host, Phase.OUTCOME, outcome, data)
+        close_attempt(book, attempt, now_missing="the end came first")
+
+
+NOT_STAGED = "preflight: Nothing was staged on this host. Run patch_stage.yml for it, then this again."
+Done = tuple[Controller, "subprocess.CompletedProcess[str]"]
+
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Controller, subprocess.CompletedProcess[str]]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """A plan of which an earlier attempt finished two hosts, and an attempt at what is left."""
     controller = Controller(tmp_path_factory.mktemp("controller"))
-    return controller, controller.run(PLAN, play("fleet", OPEN), BATCH, play("fleet", CLOSE, REPORT))
-
-
-Done = tuple[Controller, "subprocess.CompletedProcess[str]"]
+    planned = controller.run(PLAN)
+    assert planned.returncode == 0, planned.stdout
+    controller.earlier_attempt(web1=(HostOutcome.VERIFIED, ""), web2=(HostOutcome.FAILED, "apply: dpkg broke"))
+    return controller, controller.run(play("fleet", OPEN), BATCH, play("fleet", CLOSE, REPORT))
 
 
 def test_the_plan_names_every_host_and_its_change(done: Done) -> None:
@@ -123,9 +137,20 @@ def test_the_plan_names_every_host_and_its_change(done: Done) -> None:
 
 def test_every_host_of_the_plan_has_one_outcome_in_a_ledger_that_verifies(done: Done) -> None:
     controller, run = done
-    outcomes = {entry["host"]: entry["outcome"] for entry in controller.entries() if entry["phase"] == "outcome"}
-    assert outcomes == {"web1": "verified", "web2": "failed", "web3": "not_attempted"}, run.stdout
+    assert controller.outcomes() == {
+        "web1": ("verified", ""),
+        "web2": ("failed", "apply: dpkg broke"),
+        "web3": ("skipped", NOT_STAGED),
+    }, run.stdout
     assert verify(controller.state.entries("alpha", controller.plan)).ok
+
+
+def test_a_hosts_step_and_outcome_are_written_by_its_own_task_and_nobody_is_contacted(done: Done) -> None:
+    controller, run = done
+    own = [(entry["phase"], entry["outcome"]) for entry in controller.entries() if entry["host"] == "web3"]
+    assert own[-2:] == [("preflight", "failed"), ("outcome", "skipped")]
+    assert "cannot be reached" not in run.stdout
+    assert f"web3: skipped, in service: {NOT_STAGED}" in run.stdout
 
 
 def test_the_ledger_begins_with_the_plan_and_ends_with_the_close_of_the_attempt(done: Done) -> None:
@@ -182,7 +207,7 @@ def test_a_batch_does_not_start_when_a_stop_is_requested(tmp_path: Path) -> None
     controller = Controller(tmp_path)
     assert controller.run(PLAN).returncode == 0
     controller.state.request_stop("alpha", "a person wants to look first")
-    run = controller.run(play("fleet", OPEN), BATCH)
-    assert run.returncode != 0
-    assert "batch.proceed" in run.stdout
-    assert not [entry for entry in controller.entries() if entry["phase"] == "outcome"]
+    run = controller.run(play("fleet", OPEN), BATCH, play("fleet", CLOSE))
+    assert "STOP asks to stop. Remove the file" in run.stdout
+    assert {outcome for outcome, _reason in controller.outcomes().values()} == {"not_attempted"}
+    assert not [entry for entry in controller.entries() if entry["phase"] == "preflight"]
