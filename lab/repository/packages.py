@@ -27,6 +27,25 @@ FAIL_UNTIL_REPAIRED = """if [ ! -e /etc/fleet-broken-repaired ]; then
     exit 1
 fi
 """
+# A gate for tests: whoever makes the first file holds the transaction open here, until it is removed.
+WAIT_WHILE_HELD = """touch /run/fleet-slow-reached
+while [ -e /run/fleet-slow-held ]; do sleep 0.1; done
+"""
+# As a maintainer's script does it: the service is restarted, and whether it came back is nobody's concern.
+RESTART_FRAGILE = """if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl enable fleet-fragile.service >/dev/null 2>&1 || true
+    systemctl restart fleet-fragile.service || true
+fi
+"""
+# Not only the listener is restarted: every session ends, that of whoever installs the package too.
+RESTART_SSHD = """if [ -d /run/systemd/system ]; then
+    systemctl stop ssh.service
+    pkill -KILL -x sshd || true
+    sleep 1
+    systemctl start ssh.service
+fi
+"""
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,21 @@ def _service(version: str, requires: Mapping[str, str], **more: object) -> Packa
 def _plain(name: str, version: str, summary: str, changes: str, **more: object) -> Package:
     files = {f"/usr/share/{name}/version": f"{version}\n"}
     return Package(name=name, version=version, summary=summary, changes=changes, files=files, **more)  # type: ignore[arg-type]
+
+
+def _fragile(version: str, program: str, changes: str, **more: object) -> Package:
+    install = "[Install]\nWantedBy=multi-user.target\n"
+    unit = f"[Unit]\nDescription=A fragile service\n\n[Service]\nExecStart={program}\n\n{install}"
+    return Package(
+        name="fleet-fragile",
+        version=version,
+        summary="A service of which the new version does not start",
+        changes=changes,
+        files={"/usr/lib/systemd/system/fleet-fragile.service": unit},
+        after_install=RESTART_FRAGILE,
+        formats=("deb",),
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def _library(version: str, changes: str, **more: object) -> Package:
@@ -155,6 +189,33 @@ PACKAGES = (
         cves=("CVE-2026-0006",),
         before_install=FAIL_UNTIL_REPAIRED,
         formats=("rpm",),
+    ),
+    # A service that does not come back after its upgrade, although the package installs without an error.
+    _fragile("1.0", "/usr/bin/sleep infinity", "First version."),
+    _fragile("2.0", "/usr/bin/false", "Fix CVE-2026-0008.", security=True, cves=("CVE-2026-0008",)),
+    # A transaction that is open for as long as a test wants.
+    _plain("fleet-slow", "1.0", "Installs at once", "First version.", formats=("deb",)),
+    _plain(
+        "fleet-slow",
+        "2.0",
+        "Installs when it is let",
+        "Fix CVE-2026-0009.",
+        security=True,
+        cves=("CVE-2026-0009",),
+        after_install=WAIT_WHILE_HELD,
+        formats=("deb",),
+    ),
+    # The update of the very service through which it is installed.
+    _plain("fleet-access", "1.0", "Stands for the SSH server", "First version.", formats=("deb",)),
+    _plain(
+        "fleet-access",
+        "2.0",
+        "Stands for the SSH server",
+        "Fix CVE-2026-0010.",
+        security=True,
+        cves=("CVE-2026-0010",),
+        after_install=RESTART_SSHD,
+        formats=("deb",),
     ),
     # A kernel: its update installs a package of another name.
     _kernel("6.1.0-98-fleet", "First version.", security=False),

@@ -65,6 +65,10 @@ class RunningLab:
         rows = [line.split(",") for line in self.ssh("lb1", f'python3 -c "{ask}"').splitlines()]
         return {row[1]: row[17] for row in rows if row[0] == "web" and row[1] not in ("FRONTEND", "BACKEND")}
 
+    def has(self, host: str) -> bool:
+        """Whether the lab was started with this host."""
+        return (self.inventory / ".run" / "hosts" / host).is_dir()
+
     def lab(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``lab/fleet`` for this lab."""
         command, *rest = arguments
@@ -123,9 +127,9 @@ class RunningLab:
         return {entry["host"]: entry["outcome"] for entry in self.ledger(tenant, cycle) if entry["phase"] == "outcome"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningLab]]:
-    """Starts labs by name; all of them are stopped at the end."""
+    """Starts labs by name, which no other module may use; they are stopped when the module's tests are done."""
     started: list[str] = []
 
     def start(name: str, *arguments: str) -> RunningLab:

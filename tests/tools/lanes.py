@@ -46,6 +46,8 @@ LANE_TIMEOUT_SECONDS = 30 * 60
 # An interrupted lane has this long to stop its hosts.
 GRACE_SECONDS = 60
 LINES_OF_A_FAILED_LOG = 150
+# Files of tests that use the lab side by side, on two cores.
+TESTS_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,10 @@ def importer() -> list[Step]:
 
 
 def integration() -> list[Step]:
-    """Tests against the hosts of the lab."""
-    return [Step("pytest", [PYTHON, "-m", "pytest", "-q", "-m", "not long", "tests/integration"])]
+    """Tests against the hosts of the lab, each file on labs of its own; a playbook waits for hosts most of the time."""
+    side_by_side = ["-n", str(TESTS_AT_ONCE), "--dist", "loadfile"]
+    tests = ["-m", "pytest", "-q", *side_by_side, "--durations=15", "-m", "not long", "tests/integration"]
+    return [Step("pytest", [PYTHON, *tests])]
 
 
 def long() -> list[Step]:

@@ -1,0 +1,116 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way to a fault on the lab, and what must hold after every one of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Finished, read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
+
+from ..conftest import ROOT, RunningLab
+
+HOOKS = ROOT / "tests" / "integration" / "hooks"
+BETWEEN_LOOK_AND_CHANGE = {"before_host": [str(HOOKS / "injecting.yml")]}
+"""A value of ``patch_hooks``: the variable ``fault`` is then run on each host by its shell."""
+
+Done = subprocess.CompletedProcess[str]
+
+
+def prepare(lab: RunningLab, cycle: str, *arguments: str, **extra: Any) -> None:
+    """Plan and stage."""
+    for playbook in ("patch_plan.yml", "patch_stage.yml"):
+        done = lab.play(playbook, *arguments, patch_cycle=cycle, **extra)
+        print(done.stdout[-5000:], done.stderr[-2000:])
+        assert done.returncode == 0
+
+
+def apply(lab: RunningLab, cycle: str, *arguments: str, tenant: str = "alpha", **extra: Any) -> Done:
+    """Apply the tenant's plan, whatever comes of it. pytest shows what it said when the test fails."""
+    done = lab.play("patch_apply.yml", *arguments, patch_cycle=cycle, patch_tenants=[tenant], **extra)
+    print(done.stdout[-5000:], done.stderr[-2000:])
+    return done
+
+
+def resume(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str = "alpha", **extra: Any) -> None:
+    """The same plan again comes to a good end, with these outcomes."""
+    done = apply(lab, cycle, tenant=tenant, **extra)
+    assert done.returncode == 0
+    assert_sound(lab, cycle, expected, tenant=tenant)
+
+
+def results(lab: RunningLab, cycle: str, tenant: str = "alpha") -> dict[str, Finished]:
+    """What has become of every host of the tenant's plan."""
+    lines = (lab.plan_folder(tenant, cycle) / "ledger.jsonl").read_bytes().splitlines()
+    return read_progress(lines).outcomes
+
+
+def assert_sound(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str = "alpha") -> None:
+    """The chain verifies, every host has its one outcome, and whatever does not serve is said not to."""
+    folder = lab.plan_folder(tenant, cycle)
+    checked = verify((folder / "ledger.jsonl").read_bytes().splitlines())
+    assert checked.ok, checked.problems
+    found = results(lab, cycle, tenant)
+    assert {host: str(done.outcome) for host, done in found.items()} == expected, {
+        host: done.reason for host, done in found.items()
+    }
+    assert set(found) == set(json.loads((folder / "plan.json").read_bytes())["hosts"])
+    told = Counter((e["attempt"], e["host"]) for e in lab.ledger(tenant, cycle) if e["phase"] == "outcome")
+    assert max(told.values(), default=1) == 1, told
+    if lab.has("lb1"):
+        away = {server for server, status in lab.servers().items() if status != "UP" and server in found}
+        assert away <= {host for host, done in found.items() if done.in_service != "yes"}, "silently drained"
+
+
+@contextmanager
+def users(lab: RunningLab) -> Iterator[None]:
+    """Users are at work meanwhile, and none of their requests fails."""
+    started = lab.lab("traffic", "start")
+    assert started.returncode == 0, started.stderr
+    try:
+        yield
+    finally:
+        lab.lab("traffic", "stop")
+    report = lab.lab("traffic", "report")
+    assert report.returncode == 0, (report.stdout, report.stderr)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait up to a minute until something is so."""
+    for _tenth in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that within a minute")
+
+
+def intended(lab: RunningLab, cycle: str, host: str, phase: str, tenant: str = "alpha") -> bool:
+    """Whether the ledger says that this was about to be done to the host."""
+    mark = f'"host":"{host}","outcome":"intent","phase":"{phase}"'.encode()
+    return mark in (lab.plan_folder(tenant, cycle) / "ledger.jsonl").read_bytes()
+
+
+def installed(lab: RunningLab, host: str) -> dict[str, str]:
+    """The lab's packages on a host and their versions; all of them are properly installed."""
+    lines = lab.ssh(host, "dpkg-query -W -f '${Package}=${Version}=${Status}\\n' 'fleet-*'").splitlines()
+    assert all(line.endswith("=install ok installed") for line in lines), lines
+    return {name: version for name, version, _status in (line.split("=") for line in lines)}
+
+
+def install(lab: RunningLab, host: str, *packages: str) -> None:
+    """Bring old versions of packages onto a host, so that their updates are pending."""
+    lab.ssh(host, f"apt-get update -qq && apt-get install -qqy {' '.join(packages)}")
+
+
+def container(lab: RunningLab, host: str) -> str:
+    """The name by which podman knows a host."""
+    return str(json.loads(lab.lab("facts", "--json").stdout)["hosts"][host]["container"])
