@@ -41,16 +41,17 @@ def is_whole_number(value: object) -> TypeGuard[int]:
 def _refuse_changing(value: Any) -> None:
     """json.dumps writes a tuple as a list and the key 1 as "1", so that two different values would share a digest.
 
-    A loop over sets of types, because a large plan has millions of values.
+    A loop that looks at every value once and keeps none of them, because a large plan has millions.
     """
     waiting = [value]
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, dict):
-            strange = [key for key in inner if not isinstance(key, str)] if {*map(type, inner)} - {str} else []
-            if strange:
-                raise TypeError(f"{strange[0]!r} is a key of type {type(strange[0]).__name__}; keys are strings.")
-            waiting += [item for item in inner.values() if type(item) not in _SCALARS]
+            for key, item in inner.items():
+                if not isinstance(key, str):
+                    raise TypeError(f"{key!r} is a key of type {type(key).__name__}; keys are strings.")
+                if type(item) not in _SCALARS:
+                    waiting.append(item)
         elif isinstance(inner, list):
             waiting += [item for item in inner if type(item) not in _SCALARS]
         elif isinstance(inner, tuple):

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
-from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -250,7 +250,7 @@ def _holds(
             "reason": hold.reason,
             "expires": hold.expires.isoformat(),
             "expired": not hold.holds_on(today),
-            "updates": sorted({update["name"] for update in pending if fnmatchcase(update["name"], hold.package)}),
+            "updates": sorted(set(fnmatch.filter([update["name"] for update in pending], hold.package))),
         }
         for hold in policy.holds
     ]

@@ -10,8 +10,8 @@ itself, and a host that one of them stops is not planned at all.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -70,7 +70,9 @@ def _removals(transaction: list[Mapping[str, Any]], allowed: bool) -> Gate:
 
 
 def _holds(transaction: list[Mapping[str, Any]], held: list[str]) -> Gate:
-    taken = [change["name"] for change in transaction if any(fnmatchcase(change["name"], glob) for glob in held)]
+    names = [change["name"] for change in transaction]
+    kept = {name for glob in held for name in fnmatch.filter(names, glob)}
+    taken = [name for name in names if name in kept]
     if taken:
         evidence = f"the transaction changes {_names(taken)}, which is held; exclude what needs it, or end the hold"
         return gate("holds", Verdict.BLOCK, evidence)

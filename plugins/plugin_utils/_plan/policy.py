@@ -306,6 +306,9 @@ def _policy(values: Mapping[str, Any], host: str) -> Policy:
 
 
 def _plain(value: Any) -> Any:
+    # Most values are of these, and a large fleet has millions of them.
+    if value is None or isinstance(value, (str, int)):
+        return value
     if is_dataclass(value):
         return _plain(vars(value))
     if isinstance(value, date):
