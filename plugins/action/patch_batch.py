@@ -51,17 +51,16 @@ class ActionModule(FleetAction):
         attempt = own_attempt(progress.current, plan, hosts[0], this_owner(controller_process()), ("apply", "rollback"))
         refuse_new_hosts(state, head, progress, hosts)
         documents = [state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"]) for host in hosts]
-        policy = documents[0]["policy"]
-        applying = attempt.purpose == "apply"
-        simulated = attempt.check_mode or not applying
-        turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=simulated)
-        self._soak(turn, policy["soak_wait_minutes"])
-        if turn.wave_before is not None:
-            self._look(state, plan, head, progress, turn.wave_before, variables)
-        if applying:
-            # Hosts that an earlier attempt left half changed are brought to an end whatever the calendar says.
-            new = [document for document in documents if not progress.in_the_middle(document["host"])]
-            open_gates(progress, new, datetime.now(timezone.utc))
+        turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=True)
+        if attempt.purpose == "apply":
+            resuming = any(progress.in_the_middle(host) for host in hosts)
+            try:
+                self._await_turn(state, plan, head, progress, documents, variables, resuming=resuming)
+            except FleetError:
+                # Hosts that an earlier attempt left half changed are brought to an end whatever holds the batch back.
+                # What holds back the others their own guards find as well.
+                if not resuming:
+                    raise
         return {
             "proceed": True,
             "waiting": False,
@@ -70,10 +69,32 @@ class ActionModule(FleetAction):
             "batch": turn.batch,
             "first_of_wave": turn.first_of_wave,
             "last_of_wave": turn.last_of_wave,
-            "hooks": {point: files for point, files in policy["hooks"].items() if files},
+            "hooks": {point: files for point, files in documents[0]["policy"]["hooks"].items() if files},
             "hooked": [document["host"] for document in documents if _has_hooks_of_its_own(document)],
             "hook_context": self._hook_context(head, plan, attempt, turn, hosts),
         }
+
+    def _await_turn(
+        self,
+        state: State,
+        plan: str,
+        head: dict[str, t.Any],
+        progress: Progress,
+        documents: list[dict[str, t.Any]],
+        variables: dict[str, t.Any],
+        *,
+        resuming: bool,
+    ) -> None:
+        """Come back when the batch's turn has come and its gates are open. Raises FleetError with what is in the way."""
+        hosts = [document["host"] for document in documents]
+        simulated = progress.current is not None and progress.current.check_mode
+        turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=simulated)
+        # Nobody waits beside a host that may be drained.
+        self._soak(turn, 0 if resuming else documents[0]["policy"]["soak_wait_minutes"])
+        if turn.wave_before is not None:
+            self._look(state, plan, head, progress, turn.wave_before, variables)
+        new = [document for document in documents if not progress.in_the_middle(document["host"])]
+        open_gates(progress, new, datetime.now(timezone.utc))
 
     def _soak(self, turn: Turn, patience_minutes: float) -> None:
         """Wait until the wave before has soaked. Raises FleetError when that would take longer than patience."""

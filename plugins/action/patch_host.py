@@ -52,7 +52,7 @@ class ActionModule(FleetAction):
         state, plan = self.state(variables), arguments["plan"]
         tenant, host = str(self.variable(variables, "fleet_tenant")), str(variables["inventory_hostname"])
         head = state.get_plan(tenant, plan)
-        progress = read_progress(state.entries(tenant, plan))
+        progress = read_progress(state.entries(tenant, plan), host)
         attempt = own_attempt(progress.current, plan, host, this_owner(controller_process()), ("apply", "rollback"))
         document = state.get_host(tenant, plan, host)
         journal = Journal(state, plan, head, attempt.number, host, self.secrets(variables), attempt.check_mode)

@@ -16,7 +16,6 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.batch import require_waves_before
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import living_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates, require_approved
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
     Attempt,
@@ -128,7 +127,7 @@ def permit(
             kind="host_not_planned",
             remedy="Make a new plan that names it.",
         )
-    progress = read_progress(state.entries(tenant, plan))
+    progress = read_progress(state.entries(tenant, plan), host)
     attempt = own_attempt(progress.current, plan, host, owner, purposes)
     _refuse_unrecorded(attempt, plan)
     document = state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"])
@@ -140,7 +139,7 @@ def permit(
         _refuse_expired(head, plan, now)
     if attempt.purpose == "stage":
         return granted
-    _refuse_without_lease(state, tenant, owner, now)
+    _refuse_without_lease(state, tenant, owner)
     require_approved(state, head, plan, document["policy"], attempt, now)
     refuse_new_hosts(state, head, progress, [host])
     _refuse_short_cluster(head, progress, host)
@@ -228,11 +227,11 @@ def own_attempt(attempt: Attempt | None, plan: str, host: str, owner: str, purpo
     return attempt
 
 
-def _refuse_without_lease(state: State, tenant: str, owner: str, now: datetime) -> None:
+def _refuse_without_lease(state: State, tenant: str, owner: str) -> None:
     """Raise FleetError (``lease_lost``) when this attempt was taken for dead, and another may be at work already."""
-    if living_lease(state, tenant, owner, now) is None:
+    if not any(lease.owner == owner for lease in state.leases(tenant)):
         raise FleetError(
-            "The lease of this attempt is lost: it gave no sign of life, or somebody took it over.",
+            "The lease of this attempt was taken over: it gave no sign of life for too long.",
             kind="lease_lost",
             remedy="Look who else is at work; then run patch_apply.yml again.",
         )

@@ -34,6 +34,10 @@ _MARKS = (
     *(f'"phase":"{phase.value}"'.encode() for phase in _PHASES),
 )
 
+_PREFLIGHT = f'"phase":"{Phase.PREFLIGHT.value}"'.encode()
+# Keys are sorted: what decides stands behind the evidence, which may be long, and in fewer bytes than these.
+_FIELDS_AFTER_DATA = 2048
+
 SPENDING = frozenset({HostOutcome.UNREACHABLE, HostOutcome.FAILED, HostOutcome.ROLLED_BACK})
 """Outcomes that count against the failure budget."""
 
@@ -152,12 +156,20 @@ class Progress:
         return sorted(host for host, done in self.outcomes.items() if done.outcome in SPENDING and not done.by_plan)
 
 
-def read_progress(lines: Iterable[bytes]) -> Progress:
-    """Read the ledger's lines; the chain itself is verified elsewhere."""
+def read_progress(lines: Iterable[bytes], host: str | None = None) -> Progress:
+    """Read the ledger's lines; the chain itself is verified elsewhere.
+
+    Who asks for one ``host`` learns what the preflight left to be changed of this host alone: the preflights of the
+    others are the longest lines of a large ledger, and are not parsed then.
+    """
     progress = Progress()
+    own = None if host is None else f'"host":{json.dumps(host, ensure_ascii=False)}'.encode()
     for line in lines:
         progress.last_line = line
-        if not any(mark in line for mark in _MARKS):
+        end = line[-_FIELDS_AFTER_DATA:]
+        if not any(mark in end for mark in _MARKS):
+            continue
+        if own is not None and _PREFLIGHT in end and own not in end:
             continue
         _take(progress, json.loads(line))
     return progress

@@ -151,7 +151,7 @@ def _failures(steps: Steps) -> list[str]:
 def _first_failure(steps: Steps) -> str:
     """Why a host was rolled back: the first thing that went wrong."""
     failures = _failures(steps)
-    return _why(steps, failures[0]) if failures else "rolled back"
+    return _why(steps, failures[0]) if failures else "on request"
 
 
 def _last_failure(steps: Steps) -> str:

@@ -71,6 +71,9 @@ def evaluate(document: HostDocument | Mapping[str, Any], scan: Mapping[str, Any]
     blocks = closed(gates)
     notes = [*map(_overridden, (found for found in gates if "override" in found))]
     notes += _notes(document, appeared, vanished, today)
+    if scan["packages"]["interrupted"]["interrupted"]:
+        # What was unpacked and never configured is pending no more, and is not done either.
+        remaining = list(planned.values())
     verdict = PreflightVerdict.PROCEED if remaining else PreflightVerdict.NOTHING_TO_DO
     return Preflight(PreflightVerdict.BLOCKED if blocks else verdict, blocks, appeared, vanished, remaining, notes)
 

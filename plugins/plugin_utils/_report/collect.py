@@ -88,7 +88,7 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
         ledger=ledger,
         torn=torn,
         user_requests=requests,
-        troubles=tuple(_troubles(hosts, ledger, torn, history, requests)),
+        troubles=tuple(_troubles(hosts, ledger, torn, history, requests, state.stop_requested(tenant))),
     )
 
 
@@ -216,6 +216,7 @@ def _troubles(
     torn: int,
     history: History,
     requests: Mapping[str, Any] | None,
+    stop: str | None,
 ) -> Iterator[str]:
     for host in hosts:
         if host.needs_attention:
@@ -231,6 +232,8 @@ def _troubles(
     for attempt in history.attempts.values():
         if attempt.closed is None:
             yield f"attempt {attempt.number} ({attempt.purpose}) by {attempt.who} was not closed"
+    if stop:
+        yield f"{stop} asks to stop: no further host is begun"
     failed = failed_requests(requests)
     if failed:
         yield f"failed requests of users: {failed}"

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, close_attempt, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    Book,
+    abandon_attempt,
+    close_attempt,
+    open_attempt,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit, refuse_new_hosts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
@@ -195,7 +200,7 @@ def test_a_permit_knows_what_was_staged_and_who_is_resumed(tmp_path: Path) -> No
     close_attempt(book, stage, now_missing="")
     died = opened(book)
     book.write(died.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
-    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    abandon_attempt(book, runner(PROCESS))
     opened(book)
     assert (ask(book, "web1").staged, ask(book, "web1").resumed) == (True, True)
     assert refusal(book, "web2") == "cluster_short"
@@ -216,7 +221,7 @@ def test_staging_again_does_not_hide_that_a_host_is_in_the_middle(tmp_path: Path
     book = make_book(tmp_path)
     died = opened(book)
     book.write(died.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
-    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    abandon_attempt(book, runner(PROCESS))
     stage = opened(book, purpose="stage")
     book.write(stage.number, "web1", Phase.STAGE, EntryOutcome.INTENT, {})
     close_attempt(book, stage, now_missing="")
@@ -232,7 +237,7 @@ def died_in(book: Book, host: str, *, since: HostOutcome | None = None) -> None:
     book.write(died.number, host, Phase.APPLY, EntryOutcome.INTENT, {})
     if since:
         finish(book, died.number, host, since, in_service="no")
-    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    abandon_attempt(book, runner(PROCESS))
 
 
 def test_a_wave_whose_turn_has_not_come_holds_back_each_of_its_hosts(tmp_path: Path) -> None:
@@ -273,7 +278,7 @@ def test_a_permit_knows_what_an_earlier_attempt_had_begun(tmp_path: Path) -> Non
     died = opened(book)
     for phase, data in ((Phase.APPLY, {}), (Phase.REBOOT, {"boot": "d0c5 100"})):
         book.write(died.number, "web1", phase, EntryOutcome.INTENT, data)
-    book.write(died.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
+    abandon_attempt(book, runner(PROCESS))
     opened(book)
     reboot = ask(book, "web1").progress.began("web1", Phase.REBOOT)
     assert reboot is not None
