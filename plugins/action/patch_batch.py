@@ -85,7 +85,7 @@ class ActionModule(FleetAction):
         *,
         resuming: bool,
     ) -> None:
-        """Come back when the batch's turn has come and its gates are open. Raises FleetError with what is in the way."""
+        """Come back when the batch's turn has come and its gates are open. Raises FleetError when they are not."""
         hosts = [document["host"] for document in documents]
         simulated = progress.current is not None and progress.current.check_mode
         turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=simulated)
