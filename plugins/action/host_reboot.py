@@ -44,11 +44,12 @@ class ActionModule(FleetAction):
         self._send_reboot()
         after = self._wait_for_change(before, begun + timeout)
         if after is None:
-            raise FleetError(
+            late = FleetError(
                 f"The host has not come back from its reboot within {timeout:g} s.",
                 kind="reboot_timeout",
                 remedy="Look at its console.",
             )
+            return {**late.as_result(), "failed": True, "fleet_unreachable": True}
         seconds = round(time.monotonic() - begun, 1)
         evidence = {"before": before, "after": after, "seconds": seconds}
         return {"changed": True, "fleet_evidence": evidence, **evidence}

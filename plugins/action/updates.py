@@ -76,8 +76,11 @@ def _limits(policy: dict[str, t.Any], expected: int) -> dict[str, t.Any]:
 
 
 def _refuse_rolled_back(permit: Permit) -> None:
-    """What an earlier attempt was taking back is not applied again; the way goes on with the rollback."""
-    if permit.progress.began(permit.host, Phase.ROLLBACK):
+    """What an earlier attempt was taking back is not applied again; the way goes on with the rollback.
+
+    The host itself says so: an intent that never reached it has taken nothing back.
+    """
+    if "rollback" in permit.attempt.runs.get(permit.host, ()):
         raise FleetError(
             "An earlier attempt had begun to roll this host back.",
             kind=ROLLBACK_BEGUN,

@@ -89,6 +89,8 @@ class Attempt:
     """The preflights and drains that went well in this attempt."""
     remaining: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """What the preflight of a host left to be changed."""
+    runs: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What the preflight of a resumed host found begun on it: ``apply``, ``rollback``, ``heal``."""
     gates: set[str] = field(default_factory=set)
     """The gates of the attempt as a whole that a hook has looked at and found open."""
 
@@ -215,6 +217,7 @@ def _take_step(progress: Progress, attempt: Attempt, entry: dict[str, Any], went
         attempt.passed.add((host, Phase(phase)))
         if phase == Phase.PREFLIGHT:
             attempt.remaining[host] = entry["data"].get("remaining", [])
+            attempt.runs[host] = frozenset(entry["data"].get("runs", ()))
 
 
 def _take_outcome(progress: Progress, entry: dict[str, Any]) -> None:

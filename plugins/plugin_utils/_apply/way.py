@@ -46,7 +46,7 @@ class Way:
         """Go on from a preflight that lets the host proceed; the further results are added to ``steps``."""
         if self.policy["load_balancer"] and not self._take(steps, Step.DRAIN):
             return
-        if not self._forward(steps) and may_roll_back(steps) and not self.simulated:
+        if not self._forward(steps) and may_roll_back(steps) and not went_away(steps) and not self.simulated:
             self._back(steps, reboot=False)
         self._give_back(steps)
 
@@ -83,6 +83,12 @@ class Way:
     def _take(self, steps: dict[str, Result], step: Step) -> bool:
         steps[step] = self.do(step)
         return went_well(steps, step)
+
+
+def went_away(steps: Steps) -> bool:
+    """The host did not answer in its latest step. Nothing can be done about it now; a further attempt resumes it."""
+    latest = next(reversed(steps.values()), None)
+    return bool((latest or {}).get("fleet_unreachable"))
 
 
 def proceeds(steps: Steps) -> bool:

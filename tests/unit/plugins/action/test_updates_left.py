@@ -13,8 +13,6 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.action.updates import _left_of, _refuse_rolled_back
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Intent, Progress
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
 
 def change(name: str, candidate: str = "2.0") -> dict[str, Any]:
@@ -32,16 +30,17 @@ def test_what_the_plan_does_not_have_is_refused(remaining: list[dict[str, Any]])
     assert refused.value.kind == "transaction_mismatch"
 
 
-def permit_after(*phases: Phase) -> Any:
-    """What a resumed host's task is granted, of which an earlier attempt had begun these phases."""
-    return mock.Mock(host="web1", progress=Progress(unfinished={"web1": [Intent(phase, 1, {}) for phase in phases]}))
+def permit_of(*runs: str) -> Any:
+    """What a resumed host's task is granted, on which the preflight found these runs."""
+    return mock.Mock(host="web1", attempt=mock.Mock(runs={"web1": frozenset(runs)}))
 
 
 def test_what_an_earlier_attempt_was_taking_back_is_not_applied_again() -> None:
     with pytest.raises(FleetError) as refused:
-        _refuse_rolled_back(permit_after(Phase.DRAIN, Phase.APPLY, Phase.ROLLBACK))
+        _refuse_rolled_back(permit_of("apply", "rollback"))
     assert refused.value.kind == "rollback_begun"
 
 
 def test_what_was_only_begun_is_gone_on_with() -> None:
-    _refuse_rolled_back(permit_after(Phase.DRAIN, Phase.APPLY, Phase.REBOOT))
+    _refuse_rolled_back(permit_of("apply"))
+    _refuse_rolled_back(mock.Mock(host="web1", attempt=mock.Mock(runs={})))
