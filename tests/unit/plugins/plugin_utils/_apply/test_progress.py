@@ -109,3 +109,19 @@ def test_a_gate_is_open_for_the_attempt_whose_hook_found_it_so() -> None:
 def test_the_last_line_is_kept_for_who_compares_clocks() -> None:
     assert read_progress([]).last_line is None
     assert read_progress([opening_line(), line("web1", Phase.VERIFY, OK)]).last_line == line("web1", Phase.VERIFY, OK)
+
+
+def test_who_asks_for_one_host_learns_all_but_what_the_preflights_of_the_others_left() -> None:
+    def preflight(host: str) -> bytes:
+        return line(host, Phase.PREFLIGHT, OK, remaining=[{"name": f"of-{host}"}], notes=["x" * 5000])
+
+    lines = [*begun(Phase.DRAIN), preflight("web1"), preflight("web2"), line("web2", Phase.DRAIN, INTENT)]
+    asked = read_progress(lines, "web2")
+    assert asked.current is not None
+    assert asked.current.remaining == {"web2": [{"name": "of-web2"}]}
+    assert asked.current.started == {"web1", "web2"}
+    assert asked.in_the_middle("web1")
+    assert asked.last_line == lines[-1]
+    everything = read_progress(lines).current
+    assert everything is not None
+    assert set(everything.remaining) == {"web1", "web2"}
