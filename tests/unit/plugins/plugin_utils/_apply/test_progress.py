@@ -125,3 +125,10 @@ def test_who_asks_for_one_host_learns_all_but_what_the_preflights_of_the_others_
     everything = read_progress(lines).current
     assert everything is not None
     assert set(everything.remaining) == {"web1", "web2"}
+
+
+def test_what_the_preflight_of_a_resumed_host_found_begun_on_it_is_known() -> None:
+    runs = {"apply": {"state": "interrupted"}, "rollback": {"state": "complete"}}
+    found = read_progress([opening_line(), line("web1", Phase.PREFLIGHT, OK, remaining=[], runs=runs)]).current
+    assert found is not None
+    assert found.runs["web1"] == {"apply", "rollback"}
