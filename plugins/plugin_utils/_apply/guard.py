@@ -109,8 +109,8 @@ def permit(
     """Check everything that must hold before ``host`` is changed under ``plan``.
 
     ``owner`` is the running ansible-playbook (``_apply.owner``), ``purposes`` are those of an attempt for which the
-    task is meant. A stop file, a spent budget and a closed gate hold back a host that was not begun; one in work is always
-    finished, and one that an earlier attempt left half changed is brought to an end whatever the calendar says.
+    task is meant. A stop file, a spent budget and a closed gate hold back a host that was not begun; one in work is
+    always finished, and one that an earlier attempt left half changed is brought to an end whatever the calendar says.
 
     Raises FleetError with the kind of what does not hold.
     """

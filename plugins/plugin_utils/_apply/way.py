@@ -87,7 +87,7 @@ class Way:
 
 def went_away(steps: Steps) -> bool:
     """The host did not answer in its latest step. Nothing can be done about it now; a further attempt resumes it."""
-    latest = next(reversed(steps.values()), None)
+    latest = next(reversed(list(steps.values())), None)
     return bool((latest or {}).get("fleet_unreachable"))
 
 

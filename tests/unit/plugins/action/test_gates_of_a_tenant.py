@@ -31,7 +31,7 @@ PLAY = {
         }
     ],
 }
-TICKET = {"patch_change_ticket": {"pattern": "CHG[0-9]{7}"}}
+TICKET: dict[str, Any] = {"patch_change_ticket": {"pattern": "CHG[0-9]{7}"}}
 
 
 def plan(folder: Path, *arguments: str, hosts: tuple[str, ...] = HOSTS, **variables: Any) -> dict[str, Any]:

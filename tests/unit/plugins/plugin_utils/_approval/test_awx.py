@@ -274,7 +274,7 @@ def test_certificates_that_cannot_be_read_are_named() -> None:
 
 
 def open_in_awx(workflow: Workflow, environment: dict[str, str]) -> dict[str, Any]:
-    given = {"plan": PLAN, "tenant": "alpha", "attempt": 1, "purpose": "apply", "key": None}
+    given: dict[str, Any] = {"plan": PLAN, "tenant": "alpha", "attempt": 1, "purpose": "apply", "key": None}
     now = datetime.now(timezone.utc)
     return opening_proof(policy(workflow.awx.url, node="approve"), **given, opened=now, environment=environment)
 

@@ -54,6 +54,12 @@ def last_sign(state: FolderState) -> datetime:
     return lease.heartbeat
 
 
+def collect(heartbeat: Heartbeat, complaints: list[str]) -> bool:
+    """Add what the heartbeat complains about; whether there is anything by now."""
+    complaints += heartbeat.complaints()
+    return bool(complaints)
+
+
 def test_signs_of_life_begin_with_the_opening_and_end_with_the_close(
     heartbeat: Heartbeat, state: FolderState, tmp_path: Path
 ) -> None:
@@ -77,7 +83,7 @@ def test_a_lease_that_somebody_took_is_complained_about_once_and_asks_to_stop(
     state.release("north", "me")
     until(lambda: state.stop_requested("north"))
     complaints: list[str] = []
-    until(lambda: complaints.extend(heartbeat.complaints()) or complaints)
+    until(lambda: collect(heartbeat, complaints))
     time.sleep(0.1)
     assert len(complaints) == 1
     assert "me no longer holds its lease of tenant north" in complaints[0]
@@ -124,7 +130,7 @@ def test_a_state_that_cannot_be_touched_is_said_and_tried_again(
     leases.write_text("no folder")
     heartbeat.follow(opened(tmp_path))
     complaints: list[str] = []
-    until(lambda: complaints.extend(heartbeat.complaints()) or complaints)
+    until(lambda: collect(heartbeat, complaints))
     assert "No sign of life could be given" in complaints[0]
     leases.unlink()
     (tmp_path / "aside").rename(leases)

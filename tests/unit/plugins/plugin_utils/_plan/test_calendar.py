@@ -92,7 +92,7 @@ def test_a_zone_that_this_machine_does_not_know_is_unknown() -> None:
 
 
 def test_a_freeze_holds_what_would_reach_into_it() -> None:
-    before = {"patch_freezes": [FREEZE]}
+    before: dict[str, Any] = {"patch_freezes": [FREEZE]}
     frozen = "frozen from 2026-11-10T00:00+00:00 to 2026-11-11T00:00+00:00: Card campaign (retail)"
     assert now("2026-11-09T23:44Z", 900, **before)["freeze"] == ("pass", "not frozen")
     assert now("2026-11-09T23:46Z", 900, **before)["freeze"] == ("block", frozen)

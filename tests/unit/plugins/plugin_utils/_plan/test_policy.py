@@ -34,8 +34,8 @@ HOLD = {
     "expires": "2026-12-31",
 }
 BALANCER = {"host": "lb1", "backend": "web"}
-WINDOW = {"rrule": "FREQ=MONTHLY;BYDAY=2TU", "start": "2026-01-13T22:00", "duration_minutes": 240}
-FREEZE = {"from": "2026-12-24", "to": "2027-01-03", "reason": "year end", "owner": "operations"}
+WINDOW: dict[str, Any] = {"rrule": "FREQ=MONTHLY;BYDAY=2TU", "start": "2026-01-13T22:00", "duration_minutes": 240}
+FREEZE: dict[str, Any] = {"from": "2026-12-24", "to": "2027-01-03", "reason": "year end", "owner": "operations"}
 OVERRIDE = {"gate": "disk", "owner": "operations", "reason": "cleaned by hand", "expires": "2026-12-31"}
 
 
@@ -454,7 +454,7 @@ def test_what_the_engine_takes_ansible_takes_as_well() -> None:
         "patch_load_balancer": BALANCER,
         "patch_health_checks": [{"type": "tcp", "name": "https", "port": 443}],
         "patch_hooks": {"before_host": ["hooks/silence.yml"]},
-        "patch_window": {**WINDOW, "start": datetime.fromisoformat("2026-01-13T22:00:00")},
+        "patch_window": WINDOW | {"start": datetime.fromisoformat("2026-01-13T22:00:00")},
         "patch_freezes": [{**FREEZE, "from": date(2026, 12, 24)}],
         "patch_overrides": [OVERRIDE],
         "patch_emergency": {"patch_timeout": 60},
