@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,9 @@ def opened(book: Book, *, recorded: bool = True, purpose: str = "apply", limit: 
 
 
 def ask(book: Book, host: str = "web1", **changed: object) -> Permit:
-    asked = {"tenant": "alpha", "owner": runner(PROCESS).owner, "purposes": ("apply",), "now": NOW, **changed}
+    # The ledger has the times of this moment.
+    now = datetime.now(timezone.utc)
+    asked = {"tenant": "alpha", "owner": runner(PROCESS).owner, "purposes": ("apply",), "now": now, **changed}
     return permit(book.state, plan=book.plan, host=host, **asked)  # type: ignore[arg-type]
 
 

@@ -65,6 +65,15 @@ def test_the_intents_of_all_attempts_since_the_last_outcome_count() -> None:
     assert progress.began("web2", Phase.REBOOT) is None
 
 
+def test_a_host_is_proven_from_its_verification_until_something_else_is_begun_or_it_is_judged() -> None:
+    proven = [*begun(Phase.DRAIN, Phase.APPLY), line("web1", Phase.VERIFY, OK)]
+    assert read_progress(proven).proven == {"web1"}
+    assert read_progress([*proven, line("web1", Phase.RETURN, INTENT), CLOSED]).proven == {"web1"}
+    assert read_progress([*proven, CLOSED, *begun(Phase.DRAIN, attempt=2)]).proven == set()
+    assert read_progress([*proven, judged(HostOutcome.VERIFIED)]).proven == set()
+    assert read_progress([*begun(Phase.APPLY), line("web1", Phase.VERIFY, FAILED)]).proven == set()
+
+
 def test_staging_puts_no_host_in_the_middle() -> None:
     lines = [opening_line(purpose="stage"), line("web1", Phase.STAGE, INTENT), line("web1", Phase.STAGE, OK)]
     progress = read_progress(lines)

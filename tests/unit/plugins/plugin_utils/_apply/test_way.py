@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Result, Step
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.way import Way, proceeds
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import decide
 
 FORWARD = ["preflight", "drain", "apply", "verify", "return_to_service"]
 BACK = ["rollback", "verify_after_rollback"]
@@ -146,6 +147,74 @@ def test_a_host_that_went_away_is_left_to_a_further_attempt(step: Step) -> None:
     away = failed("unreachable", fleet_unreachable=True)
     taken = go({Step.APPLY: NEEDS_REBOOT, step: away}, reboot="if_required")
     assert taken[-1] == step
+
+
+HELLO, TOOLS = {"name": "hello"}, {"name": "tools"}
+
+
+def way_of_proven(
+    vanished: list[dict[str, str]],
+    proven: Step = Step.VERIFY,
+    remaining: tuple[Any, ...] = (HELLO, TOOLS),
+    *,
+    results: dict[Step, Result] | None = None,
+    balancer: bool = True,
+) -> tuple[list[str], dict[str, Result]]:
+    """The steps of a host that an earlier attempt had found well, and their results."""
+    found = {"verdict": "proceed", "remaining": list(remaining), "vanished": vanished}
+    answers: dict[Step, Result] = {**GOOD, Step.PREFLIGHT: {"preflight": found}, **(results or {})}
+    taken: list[str] = []
+
+    def do(step: Step) -> Result:
+        taken.append(step.value)
+        return answers[step]
+
+    way = Way(
+        do, {"load_balancer": {"host": "lb1"}, "reboot": "never", **more.pop("policy", {})}, proven=proven, **more
+    )
+    steps = way.look()
+    way.change(steps)
+    return taken, steps
+
+
+def test_a_host_that_only_had_to_be_returned_is_looked_at_and_not_drained_again() -> None:
+    taken, steps = way_of_proven([HELLO, TOOLS])
+    assert taken == ["preflight", "verify", "return_to_service"]
+    assert decide(steps) == {"outcome": "verified", "in_service": "yes", "reason": ""}
+    taken, steps = way_of_proven([HELLO, TOOLS], balancer=False)
+    assert taken == ["preflight", "verify"]
+    assert decide(steps) == {"outcome": "verified", "in_service": "yes", "reason": ""}
+
+
+def test_a_host_that_only_had_to_be_returned_after_its_rollback_is_not_rolled_back_again() -> None:
+    taken, steps = way_of_proven([], Step.VERIFY_AFTER_ROLLBACK)
+    assert taken == ["preflight", "verify_after_rollback", "return_to_service"]
+    reason = "apply: An earlier attempt rolled this host back."
+    assert decide(steps) == {"outcome": "rolled_back", "in_service": "yes", "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("vanished", "proven", "remaining"),
+    [
+        # Somebody has undone a part of it since.
+        ([HELLO], Step.VERIFY, (HELLO, TOOLS)),
+        # Somebody has done a part of what was taken back.
+        ([HELLO], Step.VERIFY_AFTER_ROLLBACK, (HELLO, TOOLS)),
+        # Nobody knows what is pending.
+        ([], Step.VERIFY, ()),
+        ([], Step.VERIFY_AFTER_ROLLBACK, ()),
+    ],
+)
+def test_a_host_that_has_changed_since_it_was_proven_goes_the_whole_way(
+    vanished: list[dict[str, str]], proven: Step, remaining: tuple[Any, ...]
+) -> None:
+    assert way_of_proven(vanished, proven, remaining)[0] == FORWARD
+
+
+def test_a_host_that_is_unwell_since_it_was_proven_goes_the_whole_way() -> None:
+    taken, steps = way_of_proven([HELLO, TOOLS], results={Step.VERIFY: {"failed": True, "settled": False}})
+    assert taken == ["preflight", "verify", "drain", "apply", "verify", *BACK, "return_to_service"]
+    assert decide(steps)["outcome"] == "rolled_back"
 
 
 def test_check_mode_foretells_the_change_and_verifies_and_takes_back_nothing() -> None:

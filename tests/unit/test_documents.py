@@ -1,0 +1,54 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every fault that was tried is described, and no link of the documents leads nowhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FAULTS = [f"fault-{number}" for number in range(1, 26)]
+ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+ELSEWHERE = re.compile(r"[a-z]+:")
+
+
+def prose(document: Path) -> str:
+    """The document without its blocks of code and its literals, in which nothing is a link or a heading."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"`[^`\n]*`", lambda literal: re.sub(r"[\[\]()#]", "", literal.group()), text)
+
+
+def anchors(document: Path) -> list[str]:
+    """Where a link can lead to in a document: its own anchors, and its headings as forges write them."""
+    text = prose(document)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return ANCHOR.findall(text) + [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_to_a_file_and_an_anchor(document: Path) -> None:
+    lost = []
+    for link in LINK.findall(prose(document)):
+        if ELSEWHERE.match(link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_every_fault_has_one_section_and_a_row_of_the_table() -> None:
+    page = ROOT / "docs" / "when-things-go-wrong.md"
+    text = prose(page)
+    sections = re.findall(r'^<a id="(fault-\d+)"></a>\n\n### .+$', text, flags=re.MULTILINE)
+    rows = re.findall(r"^\|.*\(#(fault-\d+)\) \|$", text, flags=re.MULTILINE)
+    assert sorted(sections) == sorted(FAULTS)
+    assert rows == sections, "the table has the faults in the order of the page"
