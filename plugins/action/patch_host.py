@@ -101,7 +101,8 @@ class ActionModule(FleetAction):
             return result
 
         rebooting = progress.began(journal.host, Phase.REBOOT) is not None
-        way = Way(do, policy, simulated=attempt.check_mode, rebooting=rebooting)
+        proven = _proven(progress, journal.host)
+        way = Way(do, policy, simulated=attempt.check_mode, rebooting=rebooting, proven=proven)
         taking_back, refused = attempt.purpose == "rollback", arguments["refusal"] is not None
         # A host that is not to be rolled back keeps the outcome that it has.
         if refused and (taking_back or arguments["part"] != CHANGE):
@@ -143,6 +144,13 @@ class ActionModule(FleetAction):
         reason = decided["reason"]
         good = decided["outcome"] in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED) or decided.get("waiting")
         display.display(f"{line}: {reason}" if reason else line, color=None if good else "red")
+
+
+def _proven(progress: Progress, host: str) -> Step | None:
+    """The verification with which an earlier attempt found the host well, when it only had to be returned."""
+    if not progress.in_the_middle(host) or host not in progress.proven:
+        return None
+    return Step.VERIFY_AFTER_ROLLBACK if progress.began(host, Phase.ROLLBACK) else Step.VERIFY
 
 
 def _foretold(steps: Mapping[str, Result]) -> str:

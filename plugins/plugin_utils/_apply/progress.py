@@ -28,6 +28,7 @@ _PHASES = (
     Phase.DRAIN,
     Phase.SOAK,
     Phase.GATE,
+    Phase.VERIFY,
 )
 _MARKS = (
     f'"outcome":"{EntryOutcome.INTENT.value}"'.encode(),
@@ -122,6 +123,8 @@ class Progress:
     staged: set[str] = field(default_factory=set)
     unfinished: dict[str, list[Intent]] = field(default_factory=dict)
     """The intents for hosts that were begun and not judged since, or went away; the latest last."""
+    proven: set[str] = field(default_factory=set)
+    """Of these, hosts that were verified since the latest of these intents, but for the one to return to service."""
     looks: dict[str, Look] = field(default_factory=dict)
     """The latest look at each host of a wave that has soaked."""
     last_line: bytes | None = None
@@ -209,10 +212,15 @@ def _take_step(progress: Progress, attempt: Attempt, entry: dict[str, Any], went
         # An attempt that did not begin the host says nothing about what an earlier one left half done.
         if host in attempt.started and entry["outcome"] not in (HostOutcome.UNREACHABLE, HostOutcome.NOT_ATTEMPTED):
             progress.unfinished.pop(host, None)
+            progress.proven.discard(host)
     elif entry["outcome"] == EntryOutcome.INTENT:
         attempt.started.add(host)
         if attempt.purpose != "stage":
             progress.unfinished.setdefault(host, []).append(Intent(Phase(phase), entry["attempt"], entry["data"]))
+            if phase != Phase.RETURN:
+                progress.proven.discard(host)
+    elif phase == Phase.VERIFY and went_well:
+        progress.proven.add(host)
     elif phase in (Phase.PREFLIGHT, Phase.DRAIN) and went_well:
         attempt.passed.add((host, Phase(phase)))
         if phase == Phase.PREFLIGHT:

@@ -23,18 +23,30 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import 
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import PreflightVerdict
 
+# What the steps before a verification came to, when an earlier attempt took them.
+_DONE_BEFORE: dict[Step, dict[str, Result]] = {
+    Step.VERIFY: {Step.APPLY: {"changed": False}},
+    Step.VERIFY_AFTER_ROLLBACK: {
+        Step.APPLY: {"failed": True, "msg": "An earlier attempt rolled this host back."},
+        Step.ROLLBACK: {"changed": False},
+    },
+}
+
 
 @dataclass
 class Way:
     """The steps of one host. ``policy`` is the one frozen in the plan, ``simulated`` says check mode.
 
     ``rebooting`` says that an earlier attempt had begun to reboot the host, so it is seen that this has happened.
+    ``proven`` is the verification with which an earlier attempt found the host well, when all that was left was to
+    return it to service; it may serve already, and then is not drained once more.
     """
 
     do: Callable[[Step], Result]
     policy: Mapping[str, Any]
     simulated: bool = False
     rebooting: bool = False
+    proven: Step | None = None
 
     def look(self) -> dict[str, Result]:
         """Compare the host with its plan; nothing is changed."""
@@ -44,6 +56,8 @@ class Way:
 
     def change(self, steps: dict[str, Result]) -> None:
         """Go on from a preflight that lets the host proceed; the further results are added to ``steps``."""
+        if self._was_done(steps):
+            return
         if self.policy["load_balancer"] and not self._take(steps, Step.DRAIN):
             return
         if not self._forward(steps) and may_roll_back(steps) and not went_away(steps) and not self.simulated:
@@ -56,6 +70,18 @@ class Way:
             return
         self._back(steps, reboot=True)
         self._give_back(steps)
+
+    def _was_done(self, steps: dict[str, Result]) -> bool:
+        """Whether the host is as an earlier attempt had proven it, and still well; it is then returned to service."""
+        if self.proven is None or self.simulated or not _has_stayed(steps, self.proven):
+            return False
+        looked: dict[str, Result] = {}
+        if not self._take(looked, self.proven):
+            return False
+        steps.update({**_DONE_BEFORE[self.proven], **looked})
+        if self.policy["load_balancer"]:
+            self._take(steps, Step.RETURN_TO_SERVICE)
+        return True
 
     def _forward(self, steps: dict[str, Result]) -> bool:
         if not self._take(steps, Step.APPLY):
@@ -89,6 +115,16 @@ def went_away(steps: Steps) -> bool:
     """The host did not answer in its latest step. Nothing can be done about it now; a further attempt resumes it."""
     latest = next(reversed(list(steps.values())), None)
     return bool((latest or {}).get("fleet_unreachable"))
+
+
+def _has_stayed(steps: Steps, proven: Step) -> bool:
+    """Whether nothing of the plan is pending any more; after a rollback all of it must be."""
+    found = (steps.get(Step.PREFLIGHT) or {}).get("preflight") or {}
+    # Of a host in the middle of its change the preflight says that the whole transaction remains.
+    planned, vanished = found.get("remaining", []), found.get("vanished", [])
+    if not planned:
+        return False
+    return not vanished if proven is Step.VERIFY_AFTER_ROLLBACK else all(change in vanished for change in planned)
 
 
 def proceeds(steps: Steps) -> bool:

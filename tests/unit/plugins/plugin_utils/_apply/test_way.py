@@ -169,9 +169,7 @@ def way_of_proven(
         taken.append(step.value)
         return answers[step]
 
-    way = Way(
-        do, {"load_balancer": {"host": "lb1"}, "reboot": "never", **more.pop("policy", {})}, proven=proven, **more
-    )
+    way = Way(do, {"load_balancer": {"host": "lb1"} if balancer else None, "reboot": "never"}, proven=proven)
     steps = way.look()
     way.change(steps)
     return taken, steps
