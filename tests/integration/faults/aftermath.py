@@ -7,12 +7,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Finished, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
@@ -93,10 +100,74 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to that within a minute")
 
 
+@contextmanager
+def meanwhile(action: Callable[[], object]) -> Iterator[None]:
+    """Do this beside what the test does, and fail when it failed."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(action)
+        try:
+            yield
+        finally:
+            running.result()
+
+
+def hold_transaction(lab: RunningLab, host: str) -> None:
+    """Let the transaction of ``fleet-slow`` 2.0 stay open on a host until ``let_transaction_go``."""
+    lab.ssh(host, "touch /run/fleet-slow-held")
+
+
+def wait_for_transaction(lab: RunningLab, host: str) -> None:
+    """Wait until the transaction of ``fleet-slow`` 2.0 is in the middle."""
+    lab.ssh(host, "timeout 60 sh -c 'until [ -e /run/fleet-slow-reached ]; do sleep 0.1; done'")
+
+
+def let_transaction_go(lab: RunningLab, host: str) -> None:
+    """Let a transaction that was held come to its end."""
+    lab.ssh(host, "rm /run/fleet-slow-held")
+
+
+def recorded(lab: RunningLab, cycle: str, host: str, phase: str, outcome: str, tenant: str = "alpha") -> int:
+    """How often the ledger says this of the host."""
+    mark = f'"host":"{host}","outcome":"{outcome}","phase":"{phase}"'.encode()
+    return (lab.plan_folder(tenant, cycle) / "ledger.jsonl").read_bytes().count(mark)
+
+
 def intended(lab: RunningLab, cycle: str, host: str, phase: str, tenant: str = "alpha") -> bool:
     """Whether the ledger says that this was about to be done to the host."""
-    mark = f'"host":"{host}","outcome":"intent","phase":"{phase}"'.encode()
-    return mark in (lab.plan_folder(tenant, cycle) / "ledger.jsonl").read_bytes()
+    return recorded(lab, cycle, host, phase, "intent", tenant) > 0
+
+
+def apply_until(lab: RunningLab, cycle: str, condition: Callable[[], bool], **extra: Any) -> None:
+    """Apply alpha's plan, and kill the controller with all that it has started as soon as this is so."""
+    controller = lab.start("patch_apply.yml", patch_cycle=cycle, patch_tenants=["alpha"], **extra)
+    try:
+        wait_for(condition)
+    finally:
+        os.killpg(controller.pid, signal.SIGKILL)
+        ended = controller.wait()
+    assert ended != 0, "the attempt came to its end before"
+
+
+class Clock:
+    """The clock of the controllers that are started while it is in use: off by what it was last put to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._seconds = folder / "clock"
+
+    def put(self, off: timedelta) -> None:
+        """Put it forward or back, also for the controllers that run already."""
+        new = self._seconds.with_suffix(".new")
+        new.write_text(str(off.total_seconds()))
+        new.replace(self._seconds)
+
+    @contextmanager
+    def in_use(self, off: timedelta = timedelta()) -> Iterator[None]:
+        """Controllers that are started meanwhile have this clock."""
+        self.put(off)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PYTHONPATH", str(ROOT / "tests" / "fakes" / "clock"))
+            environment.setenv("FAKE_CLOCK", str(self._seconds))
+            yield
 
 
 def installed(lab: RunningLab, host: str) -> dict[str, str]:
@@ -114,3 +185,19 @@ def install(lab: RunningLab, host: str, *packages: str) -> None:
 def container(lab: RunningLab, host: str) -> str:
     """The name by which podman knows a host."""
     return str(json.loads(lab.lab("facts", "--json").stdout)["hosts"][host]["container"])
+
+
+def count_boots(lab: RunningLab, *hosts: str) -> None:
+    """Let each host write down every further boot."""
+    for host in hosts:
+        lab.ssh(host, "touch /var/lib/boots && echo 'w+! /var/lib/boots - - - - boot\\n' >/etc/tmpfiles.d/boots.conf")
+
+
+def boots(lab: RunningLab, host: str) -> int:
+    """How often a host was booted since ``count_boots``."""
+    return lab.ssh(host, "cat /var/lib/boots").count("boot")
+
+
+def drains(lab: RunningLab, host: str) -> int:
+    """How often haproxy itself saw that the server was drained."""
+    return int(lab.ssh("lb1", f"grep -c ']: Server web/{host} enters drain state' /var/log/haproxy.log", check=False))

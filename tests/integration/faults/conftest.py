@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ..conftest import RunningLab
+from .aftermath import Clock
 
 
 @pytest.fixture
@@ -19,3 +21,9 @@ def fresh(fleet: RunningLab) -> Iterator[RunningLab]:
     yield fleet
     reset = fleet.lab("reset", "--all")
     assert reset.returncode == 0, reset.stderr
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """A clock for controllers that can be put forward and back."""
+    return Clock(tmp_path)
