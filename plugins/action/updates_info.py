@@ -68,6 +68,7 @@ class ActionModule(FleetAction):
             "refresh": False,
             "selection": document["selection"],
             "checks": policy["health_checks"],
+            "planned": document["transaction"],
         }
         if permit.resumed:
             # What an earlier attempt has started is waited for, and its result is evidence.

@@ -84,6 +84,13 @@ options:
     type: list
     elements: dict
     default: []
+  planned:
+    description:
+      - The transaction of a plan. Only what is left of it is read then, with the versions that are installed and
+        that would come today. That is quicker than to let apt resolve everything that is pending.
+      - Filled in from the plan by the controller half.
+    type: list
+    elements: dict
   timeout:
     description: Seconds to wait for what an earlier attempt on the plan has started and is still at work.
     type: float
@@ -221,6 +228,7 @@ def main() -> None:
             },
             "checks": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "float", "default": 3600},
+            "planned": {"type": "list", "elements": "dict"},
         },
         supports_check_mode=True,
     )
@@ -234,6 +242,7 @@ def main() -> None:
             look_only=module.check_mode,
             selection=module.params["selection"],
             checks=module.params["checks"],
+            planned=module.params["planned"],
         )
     except FleetError as problem:
         module.fail_json(**problem.as_result())

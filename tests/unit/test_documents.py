@@ -29,7 +29,9 @@ def anchors(document: Path) -> list[str]:
     """Where a link can lead to in a document: its own anchors, and its headings as forges write them."""
     text = prose(document)
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    return ANCHOR.findall(text) + [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    return ANCHOR.findall(text) + [
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    ]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

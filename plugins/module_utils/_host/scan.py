@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._health.checks import run_checks
@@ -25,6 +25,7 @@ def scan_host(
     look_only: bool,
     selection: Mapping[str, Any],
     checks: List[Dict[str, Any]],
+    planned: Optional[List[Dict[str, Any]]] = None,
 ) -> Dict[str, Any]:
     """``{"state", "packages", "checks"}`` (docs/contracts.md). ``look_only`` leaves out a refresh, and says so.
 
@@ -34,7 +35,9 @@ def scan_host(
     with ThreadPoolExecutor(max_workers=2) as pool:
         results = run_checks(checks, commands)
         state = pool.submit(read_state, commands)
-        packages = read_packages(commands, manager=manager, refresh=refresh and not look_only, selection=selection)
+        packages = read_packages(
+            commands, manager=manager, refresh=refresh and not look_only, selection=selection, planned=planned
+        )
         if refresh and look_only:
             packages = {**packages, "refresh_error": NOT_REFRESHED}
         return {"state": state.result(), "packages": packages, "checks": results}

@@ -82,6 +82,9 @@ class Apt(Backend):
     def read_updates(self, selection: Selection) -> Updates:
         return apt_pending.read_updates(self.commands, selection, self.root)
 
+    def read_planned(self, planned: Sequence[Change]) -> Updates:
+        return apt_pending.read_planned(self.commands, planned)
+
     def is_kernel(self, name: str) -> bool:
         return apt_pending.is_kernel(name)
 

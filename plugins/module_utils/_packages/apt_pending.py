@@ -17,6 +17,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages import deb
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.apt_read import (
     Database,
     Release,
+    parse_candidates,
     parse_policy,
     parse_releases,
     parse_simulation,
@@ -79,12 +80,37 @@ def read_updates(commands: Commands, selection: Selection, root: Path = Path("/"
         forbidden,
         {update.key: update.source for update in pending if update.key in forbidden},
     )
+    return Updates(judged, transaction, sorted(held.items()), *_sizes(transaction, records, database))
+
+
+def read_planned(commands: Commands, planned: Sequence[Change]) -> Updates:
+    """Which of the planned changes are still to be made, each with what is installed and what would come today."""
+    database = read_database(commands)
+    held = {package.name: package.version for package in database if package.want == "hold" and package.is_installed}
+    asked = {c.key: c.name if c.arch in (database.native, "all") else c.key for c in planned}
+    candidates = parse_candidates(commands.run(["apt-cache", "policy", *asked.values()]).stdout) if asked else {}
+    left = []
+    for change in planned:
+        entry = database.find(change.name, change.arch)
+        now = entry.version if entry and entry.is_installed else None
+        candidate = None if change.action is Action.REMOVE else candidates.get(asked[change.key])
+        if candidate != now and (candidate is not None or change.action is Action.REMOVE):
+            action = change.action if change.action is Action.REMOVE or now is None else Action.UPGRADE
+            left.append(Change(change.name, change.arch, action, now, candidate))
+    records = read_records(commands, [(c.name, c.arch, c.candidate) for c in left if c.candidate is not None])
+    return Updates([], left, sorted(held.items()), *_sizes(left, records, database))
+
+
+def _sizes(
+    transaction: Sequence[Change], records: Mapping[Tuple[str, str, str], Mapping[str, str]], database: Database
+) -> Tuple[int, int]:
+    """Bytes that are downloaded, and by which the disk fills."""
     download = sum(int(_record(records, change).get("Size", 0)) for change in transaction)
     grown = sum(int(_record(records, change).get("Installed-Size", 0)) * 1024 for change in transaction)
     freed = sum(
         entry.size for entry in (database.find(c.name, c.arch) for c in transaction) if entry and entry.is_installed
     )
-    return Updates(judged, transaction, sorted(held.items()), download, grown - freed)
+    return download, grown - freed
 
 
 def _select(

@@ -184,6 +184,19 @@ def parse_policy(text: str) -> Dict[str, List[Tuple[str, List[str]]]]:
     return tables
 
 
+def parse_candidates(text: str) -> Dict[str, Optional[str]]:
+    """``{name as asked: candidate}`` from ``apt-cache policy <names>``; None where there is none."""
+    candidates: Dict[str, Optional[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line and not line.startswith(" ") and line.endswith(":"):
+            name = line[:-1]
+        elif line.startswith("  Candidate: "):
+            version = line.partition(": ")[2].strip()
+            candidates[name] = None if version == "(none)" else version
+    return candidates
+
+
 def read_records(
     commands: Commands, wanted: Sequence[Tuple[str, str, str]]
 ) -> Dict[Tuple[str, str, str], Dict[str, str]]:

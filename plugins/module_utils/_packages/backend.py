@@ -41,6 +41,13 @@ class Backend(ABC):
     def read_updates(self, selection: Selection) -> Updates:
         """Pending updates and the complete transaction of the selected ones."""
 
+    def read_planned(self, planned: Sequence[Change]) -> Optional[Updates]:  # noqa: ARG002
+        """Which of the planned changes are still to be made, where that is quicker to know than what is pending.
+
+        Nothing is resolved for it: the change itself lets the manager do that once more.
+        """
+        return None
+
     @abstractmethod
     def is_kernel(self, name: str) -> bool:
         """Whether the package holds a kernel."""

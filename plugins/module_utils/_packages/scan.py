@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -19,7 +19,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.locks impo
     wait_for_locks,
 )
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.managers import find_backend
-from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Selection
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Selection, read_transaction
 
 # A refresh beside apt-daily would fail at once; the nightly job is usually done within this many seconds.
 REFRESH_LOCK_SECONDS = 60.0
@@ -31,12 +31,14 @@ def read_packages(
     manager: str = "auto",
     refresh: bool,
     selection: Mapping[str, Any],
+    planned: Optional[Sequence[Mapping[str, Any]]] = None,
     root: Path = Path("/"),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Dict[str, Any]:
     """The ``packages`` of ``updates_info`` (docs/contracts.md). Changes nothing but the metadata cache.
 
-    ``manager`` is ``auto``, ``apt`` or ``dnf``; ``selection`` as in docs/contracts.md. A host with neither manager gets
+    ``manager`` is ``auto``, ``apt`` or ``dnf``; ``selection`` as in docs/contracts.md. With ``planned``, a transaction,
+    only what is left of it is read. A host with neither manager gets
     ``manager: None`` and empty lists. Raises FleetError of kind ``bad_selection``, ``selection_conflict``,
     ``manager_unsupported``, ``command_failed`` or ``command_timeout``; a failed refresh is not raised but returned.
     """
@@ -64,7 +66,8 @@ def read_packages(
         except FleetError as problem:
             refresh_error = problem.message
     details = backend.interrupted()
-    updates = backend.read_updates(chosen)
+    left = None if planned is None else backend.read_planned(read_transaction(planned))
+    updates = left or backend.read_updates(chosen)
     return {
         "manager": backend.name,
         "pending": [update.as_data() for update in updates.pending],

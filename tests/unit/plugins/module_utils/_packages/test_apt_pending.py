@@ -15,8 +15,12 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands, Completed
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.module_utils._packages import apt
-from ansible_collections.bankops.fleet.plugins.module_utils._packages.apt_pending import is_kernel, read_updates
-from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Reason, Selection
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.apt_pending import (
+    is_kernel,
+    read_planned,
+    read_updates,
+)
+from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Action, Change, Reason, Selection
 
 SECURITY = "http://deb.debian.org/debian-security bookworm-security/main amd64 Packages"
 MAIN = "http://deb.debian.org/debian bookworm/main amd64 Packages"
@@ -41,6 +45,10 @@ def installed(name: str) -> str | None:
     return next((version for version, file in TABLES[name] if file == "/var/lib/dpkg/status"), None)
 
 
+def _head(name: str) -> str:
+    return f"{name}:\n  Installed: {installed(name) or '(none)'}\n  Candidate: {CANDIDATES[name]}\n  Version table:\n"
+
+
 class Recorded(Commands):
     """Answers in the words of apt, from the tables above."""
 
@@ -62,7 +70,7 @@ class Recorded(Commands):
             case ["apt-cache", "policy"]:
                 return Completed(0, RELEASES, "")
             case ["apt-cache", "policy", *names]:
-                tables = [f"{n}:\n" + "".join(f"     {v} 500\n        500 {f}\n" for v, f in TABLES[n]) for n in names]
+                tables = [_head(n) + "".join(f"     {v} 500\n        500 {f}\n" for v, f in TABLES[n]) for n in names]
                 return Completed(0, "".join(tables), "")
             case ["apt-cache", "show", *wanted]:
                 records = []
@@ -198,3 +206,38 @@ def test_a_refresh_that_fails_with_a_warning_is_a_failure(status: int, output: s
             return Completed(status, output, "")
 
     assert (apt.Apt(Updating()).refresh() is not None) is failed
+
+
+def upgrade(name: str, before: str, after: str, action: Action = Action.UPGRADE) -> Change:
+    return Change(name, "amd64", action, before, after)
+
+
+def test_what_is_left_of_a_plan_is_known_without_resolving_anything(host: Recorded) -> None:
+    planned = [
+        upgrade("ordinary", "1.0", "2.0"),
+        # Planned to an older version than would come today.
+        upgrade("superseded", "1.0", "2.0"),
+        Change("linux-image-6.1.0-2-amd64", "amd64", Action.INSTALL, None, "6.1.2-1"),
+    ]
+    left = read_planned(host, planned)
+    assert [(c.name, c.action, c.installed, c.candidate) for c in left.transaction] == [
+        ("ordinary", Action.UPGRADE, "1.0", "2.0"),
+        ("superseded", Action.UPGRADE, "1.0", "2.1"),
+        ("linux-image-6.1.0-2-amd64", Action.INSTALL, None, "6.1.2-1"),
+    ]
+    assert left.download_bytes == 3000
+    assert host.simulated == []
+
+
+def test_what_is_done_or_withdrawn_is_not_left(host: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The host has it; the repository has nothing newer any more.
+    monkeypatch.setitem(CANDIDATES, "ordinary", "1.0")
+    monkeypatch.setitem(CANDIDATES, "linux-image-6.1.0-2-amd64", "(none)")
+    new = Change("linux-image-6.1.0-2-amd64", "amd64", Action.INSTALL, None, "6.1.2-1")
+    assert read_planned(host, [upgrade("ordinary", "0.9", "1.0"), new]).transaction == []
+
+
+def test_a_planned_removal_is_left_as_long_as_the_package_is_there(host: Recorded) -> None:
+    gone = Change("linux-image-6.1.0-2-amd64", "amd64", Action.REMOVE, "6.1.1", None)
+    there = Change("ordinary", "amd64", Action.REMOVE, "1.0", None)
+    assert [change.name for change in read_planned(host, [gone, there]).transaction] == ["ordinary"]
