@@ -56,7 +56,7 @@ class Facts:
 
     plan: str
     head: PlanHead
-    transactions: dict[str, Transaction] = field(default_factory=dict)
+    transactions: dict[tuple[tuple[Any, ...], ...], Transaction] = field(default_factory=dict)
     holds: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
     """(package, owner, reason, expires, whether it has expired, the updates it keeps back) to hosts."""
     gates: dict[tuple[str, str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -122,7 +122,8 @@ def gather(head: PlanHead, documents: Iterable[HostDocument], cves: Mapping[str,
         for override in document["policy"]["overrides"]:
             facts.overrides[_override(override, document["gates"], head["created"])].append(host)
         if head["hosts"][host]["decision"] == Decision.PATCH:
-            same = digest(document["transaction"])
+            # A large fleet has the same transaction on many hosts; as a key it costs less than its digest.
+            same = tuple(tuple(change.values()) for change in document["transaction"])
             if same not in facts.transactions:
                 facts.transactions[same] = Transaction([], _lines(document, cves or {}))
             facts.transactions[same].hosts.append(host)
