@@ -12,7 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import lease_names, living_lease, take_lease
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import (
+    lease_names,
+    living_lease,
+    refuse_unfinished,
+    take_lease,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
     FINISHED,
     Attempt,
@@ -134,7 +139,8 @@ def open_attempt(
     """Take the leases of an attempt, open it, and record what the plan has decided already.
 
     An attempt whose owner has no living lease is dead, and closed. A plan that has expired can still be rolled back.
-    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired``, and what ``prove`` raises.
+    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired``, ``plan_unfinished``, and what ``prove``
+    raises.
     """
     if purpose != "rollback" and datetime.fromisoformat(book.head["expires"]) <= now:
         raise FleetError(
@@ -147,6 +153,7 @@ def open_attempt(
     changes_hosts = purpose != "stage" and not runner.check_mode
     batches = _left(book, progress, inventory, limit, purpose).batches
     names = lease_names(book.plan, book.head, batches, changes_hosts=changes_hosts)
+    refuse_unfinished(book.state, book.tenant, book.plan, names, now)
     lease = take_lease(book.state, book.tenant, names, runner.owner, now)
     try:
         return _open_leased(

@@ -221,6 +221,33 @@ def test_an_attempt_that_changes_no_host_has_only_its_plan_to_itself(tmp_path: P
     assert lease.names == {f"plan:{book.plan[:16]}"}
 
 
+@pytest.mark.parametrize("limit", [{"web1"}, {"web3"}])
+def test_a_host_that_a_dead_attempt_left_half_changed_is_left_to_its_own_plan(tmp_path: Path, limit: set[str]) -> None:
+    book, other = make_book(tmp_path), make_book(tmp_path, max_failed=1)
+    book.state.put_cycle("2026-11", [{"tenant": "alpha", "plan": book.plan}])
+    died = open_(book, process=dead_process())
+    book.write(died.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
+    # The host itself, and one of its cluster.
+    with pytest.raises(FleetError) as refused:
+        open_(other, limit=limit)
+    assert refused.value.kind == "plan_unfinished"
+    assert f"plan {book.plan[:16]} of cycle 2026-11 died in the middle of the change of web1" in refused.value.message
+    # Looking is harmless.
+    close_attempt(other, open_(other, check_mode=True), now_missing="")
+    again = open_(book)
+    finish(book, again.number, "web1", HostOutcome.ROLLED_BACK)
+    close_attempt(book, again, now_missing="")
+    assert open_(other, limit=limit).number == 2
+
+
+def test_a_dead_attempt_that_left_nobody_half_changed_stands_in_no_other_plans_way(tmp_path: Path) -> None:
+    book, other = make_book(tmp_path), make_book(tmp_path, max_failed=1)
+    book.state.put_cycle("2026-11", [{"tenant": "alpha", "plan": book.plan}])
+    died = open_(book, process=dead_process())
+    open_(other)
+    assert opening_of(other)["took_over"] == [{"owner": died.owner}]
+
+
 def test_two_plans_with_a_common_cluster_are_not_applied_at_once(tmp_path: Path) -> None:
     book, other = make_book(tmp_path), make_book(tmp_path, max_failed=1)
     assert book.plan != other.plan
