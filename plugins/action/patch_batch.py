@@ -17,7 +17,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._action import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.batch import Turn, hosts_to_look_at, turn_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import WAITING, own_attempt, refuse_new_hosts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.journal import Journal
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates, require_clock
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.soak import look_at_all
@@ -88,6 +88,7 @@ class ActionModule(FleetAction):
         """Come back when the batch's turn has come and its gates are open. Raises FleetError when they are not."""
         hosts = [document["host"] for document in documents]
         simulated = progress.current is not None and progress.current.check_mode
+        require_clock(progress, datetime.now(timezone.utc))
         turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=simulated)
         # Nobody waits beside a host that may be drained.
         self._soak(turn, 0 if resuming else documents[0]["policy"]["soak_wait_minutes"])

@@ -16,7 +16,11 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.batch import require_waves_before
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import open_gates, require_approved
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import (
+    open_gates,
+    require_approved,
+    require_clock,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
     Attempt,
     Progress,
@@ -144,6 +148,7 @@ def permit(
     refuse_new_hosts(state, head, progress, [host])
     _refuse_short_cluster(head, progress, host)
     if attempt.purpose == "apply" and not resumed:
+        require_clock(progress, now)
         require_waves_before(head, progress, host, now, simulated=attempt.check_mode)
         gates = open_gates(progress, [document], now)
         return replace(granted, gates=gates)

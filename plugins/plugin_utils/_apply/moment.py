@@ -38,12 +38,21 @@ def open_gates(progress: Progress, documents: Iterable[Mapping[str, Any]], now: 
     """
     hosts = list(documents)
     gates = [found for document in hosts for found in _gates_of(progress, document, _seconds(progress, hosts), now)]
+    _refuse_closed(gates)
+    return _distinct(gates)
+
+
+def require_clock(progress: Progress, now: datetime) -> None:
+    """Raise FleetError of kind ``gate_closed`` when the clock is behind the ledger: then no soak can be told either."""
+    _refuse_closed([_clock(progress.last_line, now)])
+
+
+def _refuse_closed(gates: list[Gate]) -> None:
     # The overrides of one host open no gate of another, so what is closed is looked for before equal ones are left out.
     stopped = _distinct(closed(gates))
     if stopped:
         why = "; ".join(f"{found['name']}: {found['evidence']}" for found in stopped)
         raise FleetError(f"Not now: {why}", kind="gate_closed", data={"gates": stopped})
-    return _distinct(gates)
 
 
 def _distinct(gates: Iterable[Gate]) -> list[Gate]:

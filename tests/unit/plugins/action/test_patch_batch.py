@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -102,6 +103,15 @@ def test_a_batch_whose_wave_before_soaks_waits_as_planned(stage: Stage) -> None:
     finish(stage.book, stage.open().number, "web1", HostOutcome.VERIFIED)
     found = stage.ask("web2")
     assert (found["proceed"], found["waiting"], found["fleet_failure"]["kind"]) == (False, True, "soaking")
+
+
+def test_nobody_waits_for_a_soak_by_a_clock_that_was_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = stage_in(tmp_path, monkeypatch, soak_minutes=0, policy={"soak_wait_minutes": 120})
+    finish(stage.book, stage.open().number, "web1", HostOutcome.VERIFIED)
+    monkeypatch.setattr(patch_batch, "datetime", mock.Mock(now=lambda _zone: NOW - timedelta(hours=1)))
+    found = stage.ask("web2")
+    assert (found["proceed"], found["waiting"], found["fleet_failure"]["kind"]) == (False, False, "gate_closed")
+    assert "the clock of this machine is" in found["msg"]
 
 
 def test_a_refusal_is_no_failure_of_the_task_and_begins_nothing(stage: Stage) -> None:

@@ -250,6 +250,12 @@ def test_a_wave_whose_turn_has_not_come_holds_back_each_of_its_hosts(tmp_path: P
     assert refusal(book, "web2") == "soaking"
 
 
+def test_with_a_clock_that_was_put_back_nobody_knows_what_soaks(tmp_path: Path) -> None:
+    book = make_book(tmp_path, soak_minutes=0)
+    finish(book, opened(book).number, "web1", HostOutcome.VERIFIED)
+    assert refusal(book, "web2", now=datetime.now(timezone.utc) - timedelta(hours=1)) == "gate_closed"
+
+
 def test_a_resumed_host_is_brought_to_an_end_whatever_its_wave_waits_for(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     died_in(book, "web2")
