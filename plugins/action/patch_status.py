@@ -15,7 +15,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._action import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import choose_plans
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import living_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status import read_status
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status_console import render
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status_model import (
@@ -63,7 +62,7 @@ def status_of(state: State, tenant: str, plan: str, now: datetime, expectation: 
         return living_lease(state, tenant, attempt.owner, now) is not None
 
     return read_status(
-        t.cast("PlanHead", state.get_plan(tenant, plan)),
+        t.cast(t.Any, state.get_plan(tenant, plan)),
         plan,
         partial(state.entries, tenant, plan),
         now=now,

@@ -37,7 +37,6 @@ options:
       - Whether the attempts of this run are opened or closed.
       - V(abandoned) closes whatever attempt is open, whoever opened it. Use it only when that run is certain to have
         ended, such as one whose machine is gone; the next attempt resumes the hosts that it was working on.
-    type: str
       - V(gate) records in the attempts of this run that a hook has looked at the O(gate) and found it good.
     type: str
     choices: [open, closed, abandoned, gate]

@@ -51,12 +51,18 @@ def _refuse_changing(value: Any) -> None:
     while waiting:
         inner = waiting.pop()
         if isinstance(inner, dict):
-            for key, item in inner.items():
-                if not isinstance(key, str):
-                    raise TypeError(f"{key!r} is a key of type {type(key).__name__}; keys are strings.")
-                if type(item) not in _SCALARS:
-                    waiting.append(item)
+            _refuse_other_keys(inner)
+            waiting += [item for item in inner.values() if type(item) not in _SCALARS]
         elif isinstance(inner, list):
             waiting += [item for item in inner if type(item) not in _SCALARS]
         elif isinstance(inner, tuple):
             raise TypeError(f"{inner!r} is a tuple; lists are written as lists.")
+
+
+def _refuse_other_keys(mapping: dict[Any, Any]) -> None:
+    try:
+        # Joining is the quickest way to see that all of them are strings.
+        "".join(mapping)
+    except TypeError:
+        strange = next(key for key in mapping if not isinstance(key, str))
+        raise TypeError(f"{strange!r} is a key of type {type(strange).__name__}; keys are strings.") from None

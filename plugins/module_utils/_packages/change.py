@@ -70,9 +70,10 @@ def apply(commands: Commands, order: Order, root: Path = Path("/"), clock: Clock
 
     Raises FleetError, before any change, of kind ``bad_transaction``, ``bad_plan``, ``manager_missing``,
     ``no_systemd``, ``no_time``, ``lock_held``, ``interrupted``, ``not_staged``, ``checksum_mismatch`` or
-    ``transaction_mismatch``; later of kind ``still_running``, ``change_failed`` or ``restart_failed``.
+    ``transaction_mismatch``; later of kind ``still_running``, ``change_failed`` or ``restart_failed``; at any time
+    ``store_unusable``, where the files that tell of the change cannot be read or written.
     """
-    return _Execution(commands, order, Direction.APPLY, root, clock).carry_out()
+    return _carry_out(commands, order, Direction.APPLY, root, clock)
 
 
 def roll_back(commands: Commands, order: Order, root: Path = Path("/"), clock: Clock = SYSTEM_CLOCK) -> Dict[str, Any]:
@@ -81,7 +82,18 @@ def roll_back(commands: Commands, order: Order, root: Path = Path("/"), clock: C
     Works also on a host where the transaction stopped half-way. Raises FleetError as :func:`apply`, with
     ``cannot_roll_back`` before any change where a version was not kept, and ``rollback_failed`` after it.
     """
-    return _Execution(commands, order, Direction.ROLLBACK, root, clock).carry_out()
+    return _carry_out(commands, order, Direction.ROLLBACK, root, clock)
+
+
+def _carry_out(commands: Commands, order: Order, direction: Direction, root: Path, clock: Clock) -> Dict[str, Any]:
+    try:
+        return _Execution(commands, order, direction, root, clock).carry_out()
+    except OSError as problem:
+        raise FleetError(
+            f"The files of the change cannot be used: {problem}.",
+            kind="store_unusable",
+            remedy="Make room below /var/lib/bankops-fleet, and see that the file system can be written.",
+        ) from problem
 
 
 @dataclass(frozen=True)
