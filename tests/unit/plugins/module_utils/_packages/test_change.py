@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -302,3 +303,20 @@ def test_rollback_without_the_old_version_is_refused_before_any_change(
 def test_rollback_of_what_never_happened_changes_nothing(staged: Patching) -> None:
     assert staged.roll_back()["changed"] is False
     assert staged.host.started == []
+
+
+@pytest.mark.parametrize("verb", ["apply", "roll_back"])
+def test_a_full_disk_under_the_record_of_the_change_is_named(
+    staged: Patching, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    staged.apply()
+    staged.host.packages["app"].version = "1.0" if verb == "apply" else "2.0"
+
+    def full(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "command.json")
+
+    monkeypatch.setattr("ansible_collections.bankops.fleet.plugins.module_utils._packages.unit.write_json", full)
+    problem = staged.refusal(verb)
+    assert problem.kind == "store_unusable"
+    assert "No space left on device: 'command.json'" in problem.message
+    assert staged.host.started[1:] == []
