@@ -24,6 +24,14 @@ def canonical(value: Any) -> bytes:
     sets. Raises ValueError for NaN and the infinities.
     """
     _refuse_changing(value)
+    return encoded(value)
+
+
+def encoded(value: Any) -> bytes:
+    """The canonical JSON of what was made of JSON, whose digest is only ever taken of these bytes.
+
+    Unlike ``canonical`` it does not look at every value first, which a plan of ten thousand hosts notices.
+    """
     return _ENCODER.encode(value).encode()
 
 

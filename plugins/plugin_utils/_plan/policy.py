@@ -251,7 +251,7 @@ def empty_fleet(source: str) -> FleetError:
 def _unknown(options: Options, variables: Mapping[str, Any]) -> Iterable[Fault]:
     known = [name for name in options if name.startswith(PREFIX)]
     for name in variables:
-        if name.startswith(PREFIX) and name not in options:
+        if name.startswith(PREFIX) and name not in options and name not in RUN_TIME:
             remedy = did_you_mean(name, known) or "docs/policy.md lists the variables that are known."
             yield Fault(show(name), show(variables[name]), "is not known", remedy)
 

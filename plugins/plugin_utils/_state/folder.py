@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest_of_bytes
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest_of_bytes, encoded
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files, leases, lines
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Lease, PlanWriter, State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import (
@@ -236,7 +236,7 @@ class _FolderPlanWriter(PlanWriter):
         self._digests: dict[str, str] = {}
 
     def put_host(self, host: str, document: dict[str, Any]) -> str:
-        content = canonical(document)
+        content = encoded(document)
         files.write_new(self._path(host), content)
         self._digests[host] = digest_of_bytes(content)
         return self._digests[host]
