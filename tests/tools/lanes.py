@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "TERM": "dumb",
 }
 # A lane that hangs must not hang the machine that waits for it.
-LANE_TIMEOUT_SECONDS = 30 * 60
+LANE_TIMEOUT_SECONDS = 45 * 60
 # An interrupted lane has this long to stop its hosts.
 GRACE_SECONDS = 60
 LINES_OF_A_FAILED_LOG = 150
