@@ -56,6 +56,11 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant() -> None:
     )
 
 
+@pytest.mark.parametrize("name", sorted(RUN_TIME))
+def test_what_is_given_when_a_playbook_is_started_is_known(name: str) -> None:
+    assert policies(web1={name: "given"})
+
+
 def test_a_malformed_value_is_named_with_what_would_be_right() -> None:
     assert problem_with(web1={"patch_timeout": "an hour"}) == (
         "The policy has a problem; no host was touched:\n"
