@@ -55,7 +55,7 @@ def documented(what: str) -> str:
     text = (ROOT / "docs" / "monthly.md").read_text(encoding="utf-8")
     if what.endswith(".service"):
         blocks = re.findall(r"^```ini\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-        return next(block for block in blocks if f"/{what}" in block)
+        return str(next(block for block in blocks if f"/{what}" in block))
     return next(line for line in text.splitlines() if line.startswith(what))
 
 

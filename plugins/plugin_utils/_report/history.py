@@ -101,7 +101,8 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
             _take_stage(host, entry["outcome"], data)
         elif phase == Phase.OUTCOME:
             _take_outcome(host, entry, data, moment)
-        else:
+        elif phase != Phase.SOAK:
+            # A look at a host after its soak is no part of its way.
             _turn_to(host, entry["attempt"])
             _take_step(host, entry, data, moment)
 
