@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FAULTS = [f"fault-{number}" for number in range(1, 26)]
 ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+EXPLAINED_IN = ("when-things-go-wrong.md", "approval.md", "load-balancer.md")
+NEVER_SHOWN = {"signature_bad"}  # becomes approval_invalid or opening_invalid
 ELSEWHERE = re.compile(r"[a-z]+:")
 
 
@@ -51,6 +55,21 @@ def test_every_fault_has_one_section_and_a_row_of_the_table() -> None:
     page = ROOT / "docs" / "when-things-go-wrong.md"
     text = prose(page)
     sections = re.findall(r'^<a id="(fault-\d+)"></a>\n\n### .+$', text, flags=re.MULTILINE)
-    rows = re.findall(r"^\|.*\(#(fault-\d+)\) \|$", text, flags=re.MULTILINE)
+    rows = re.findall(r"^\|.*\| \[\d+\]\(#(fault-\d+)\) \|$", text, flags=re.MULTILINE)
     assert sorted(sections) == sorted(FAULTS)
     assert rows == sections, "the table has the faults in the order of the page"
+
+
+def kinds_of_failures() -> Iterator[str]:
+    """The kinds of all FleetErrors that the code raises by a literal."""
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "FleetError":
+                kinds = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
+                literals = [part for kind in kinds for part in ast.walk(kind) if isinstance(part, ast.Constant)]
+                yield from (literal.value for literal in literals if isinstance(literal.value, str))
+
+
+def test_every_kind_of_failure_is_explained() -> None:
+    pages = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in EXPLAINED_IN)
+    assert {kind for kind in kinds_of_failures() if f"`{kind}`" not in pages} - NEVER_SHOWN == set()
