@@ -39,7 +39,7 @@ def go(
     back: bool = False,
     reboot: str = "never",
     balancer: bool = True,
-    **settings: bool,
+    **settings: Any,
 ) -> list[str]:
     """The steps that a host takes, in order; each says what ``results`` has for it, or that all is well."""
     taken: list[str] = []
