@@ -49,7 +49,8 @@ class ActionModule(FleetAction):
                 "lock_timeout": policy["lock_timeout"],
                 "timeout": policy["timeout"],
                 "reboot": policy["reboot"],
-                "verify": self._verification(permit),
+                # Check mode leaves no baseline, and changes nothing that could be verified.
+                "verify": None if permit.attempt.check_mode else self._verification(permit),
                 **(_limits(policy, expected) if applying and not permit.resumed else {}),
             },
             variables,

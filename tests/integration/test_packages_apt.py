@@ -131,7 +131,7 @@ def test_a_package_that_cannot_be_configured_is_rolled_back_exactly(host: Packag
 def test_a_change_that_is_still_at_work_is_found_again(host: PackageHost) -> None:
     plan = host.plan("attached", "fleet-hello")
     plan.stage()
-    host.shell("echo 'DPkg::Pre-Invoke { \"sleep 6\"; };' >/etc/apt/apt.conf.d/99wait")
+    host.shell("echo 'DPkg::Pre-Invoke { \"sleep 25\"; };' >/etc/apt/apt.conf.d/99wait")
     try:
         assert plan.apply(timeout=1)["fleet_failure"]["kind"] == "still_running"
         host.shell("systemctl daemon-reexec")

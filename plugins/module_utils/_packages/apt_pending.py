@@ -92,7 +92,8 @@ def read_planned(commands: Commands, planned: Sequence[Change]) -> Updates:
     left = []
     for change in planned:
         entry = database.find(change.name, change.arch)
-        now = entry.version if entry and entry.is_installed else None
+        # What an interrupted change left half done is at the version it was going to; healing finishes it.
+        now = entry.version if entry and (entry.is_installed or entry.is_broken) else None
         candidate = None if change.action is Action.REMOVE else candidates.get(asked[change.key])
         if candidate != now and (candidate is not None or change.action is Action.REMOVE):
             action = change.action if change.action is Action.REMOVE or now is None else Action.UPGRADE
