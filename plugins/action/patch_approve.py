@@ -62,29 +62,22 @@ class ActionModule(FleetAction):
     def _approved(self, books: list[Book], key: Path, purpose: str) -> dict[str, t.Any]:
         now = datetime.now(timezone.utc)
         # All are prepared before the first is signed: a plan that cannot be approved leaves the others alone.
-        prepared = [(book, prepare_approval(book, _policy(book), purpose=purpose, key=key, now=now)) for book in books]
+        prepared = [(book, prepare_approval(book, book.policy, purpose=purpose, key=key, now=now)) for book in books]
         approvals = []
         for book, statement in prepared:
             until = as_text(statement.expires)
             if self._task.check_mode:
                 self.show([f"{statement.approver} would approve plan {book.plan} for {purpose} until {until}."])
                 continue
-            approval = make_approval(book, _policy(book), purpose=purpose, key=key, now=now)
+            approval = make_approval(book, book.policy, statement, key=key, now=now)
             self.show([f"{approval.approver} approved plan {book.plan} for {purpose} until {until}."])
             approvals.append({"tenant": book.tenant, "plan": book.plan, **approval.as_data()})
         return {"changed": False, "plans": {book.tenant: book.plan for book in books}, "approvals": approvals}
 
 
-def _policy(book: Book) -> dict[str, t.Any]:
-    """The policy of a host; what it says of approvals is the same for all."""
-    document = book.state.get_host(book.tenant, book.plan, next(iter(book.head["hosts"])))
-    policy: dict[str, t.Any] = document["policy"]
-    return policy
-
-
 def _approvals(book: Book) -> Iterator[str]:
     """What is known of the approvals that are there, good or bad."""
-    policy, now = _policy(book), datetime.now(timezone.utc)
+    policy, now = book.policy, datetime.now(timezone.utc)
     if policy["approval"] != "signature":
         yield {"none": "approval: none is needed", "awx": "approval: by a node of the workflow in AWX"}[
             policy["approval"]
@@ -104,5 +97,5 @@ def _approvals(book: Book) -> Iterator[str]:
 
 
 def _how_to(book: Book) -> Iterator[str]:
-    if _policy(book)["approval"] == "signature":
+    if book.policy["approval"] == "signature":
         yield f"to approve it: -e patch_approve={book.plan} -e patch_approval_key=PATH"

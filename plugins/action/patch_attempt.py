@@ -28,9 +28,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Verdict
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import parts_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import ticket_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import ticket_gate, ticket_of
 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
@@ -133,7 +134,7 @@ class ActionModule(FleetAction):
         self, book: Book, arguments: dict[str, t.Any], now: datetime, variables: dict[str, t.Any]
     ) -> t.Callable[[int], dict[str, t.Any]]:
         """What the opening entry says of the executor, the ticket and the inventory of this run."""
-        policy = _policy_of(book)
+        policy = book.policy
         own = [host for host in book.head["hosts"] if host in self.variable(variables, "groups")["all"]]
         incomplete = parts_of(variables["hostvars"].raw_get(host).get("fleet_incomplete") for host in own)
         key = Path(arguments["executor_key"]).expanduser() if arguments["executor_key"] else None
@@ -160,8 +161,11 @@ class ActionModule(FleetAction):
         """What the hook that looks tickets up is given, for each plan whose policy has one."""
         found = []
         for book, attempt in opened:
-            ticket, files = ticket_of(given, book.tenant), _policy_of(book)["hooks"].get("change_ticket") or []
-            if ticket and files and attempt.purpose == "apply":
+            policy, ticket = book.policy, ticket_of(given, book.tenant)
+            files = policy["hooks"].get("change_ticket") or []
+            # What has not even the form of a ticket stays out of the addresses that a hook makes of it.
+            wanted = ticket and ticket_gate(policy, ticket)["verdict"] == Verdict.PASS
+            if wanted and files and attempt.purpose == "apply":
                 context = {"tenant": book.tenant, "plan": book.plan, "attempt": attempt.number, "ticket": ticket}
                 hosts = [host for batch in attempt.batches for host in batch]
                 found.append({"files": files, "context": {**context, "cycle": book.head["cycle"], "hosts": hosts}})
@@ -181,7 +185,7 @@ class ActionModule(FleetAction):
         """The task files of all tenants around the cycle, each once."""
         points: dict[str, list[str]] = {"before_cycle": [], "after_cycle": []}
         for book in books:
-            hooks = _policy_of(book)["hooks"]
+            hooks = book.policy["hooks"]
             for point, files in points.items():
                 files += [file for file in hooks.get(point, []) if file not in files]
         return points
@@ -214,13 +218,6 @@ class ActionModule(FleetAction):
             # The evidence callback lets go of their leases.
             "fleet_closed": [{"tenant": book.tenant, "owner": attempt.owner} for book, attempt in attempts],
         }
-
-
-def _policy_of(book: Book) -> dict[str, t.Any]:
-    """The policy of a host of the plan, for what is the same for all of them."""
-    host, entry = next(iter(book.head["hosts"].items()))
-    policy: dict[str, t.Any] = book.state.get_host_document(book.tenant, book.plan, host, entry["digest"])["policy"]
-    return policy
 
 
 def _asked_for(hosts: list[str] | None, limit: set[str] | None) -> set[str] | None:

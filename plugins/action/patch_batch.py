@@ -10,7 +10,7 @@ import time
 import typing as t
 from datetime import datetime, timezone
 
-from ansible import constants
+from ansible import constants, context
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process, display
@@ -26,6 +26,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 LOOK = "bankops.fleet.host_state_info"
+FORKS = constants.config.get_config_value("DEFAULT_FORKS")
 
 
 class ActionModule(FleetAction):
@@ -137,7 +138,7 @@ class ActionModule(FleetAction):
             journal = Journal(state, plan, head, number, host, self.secrets(variables), check_mode=False)
             journal.write_step(LOOK, Phase.SOAK, result, time.monotonic() - began)
 
-        look_at_all(hosts, look, at_once=int(constants.config.get_config_value("DEFAULT_FORKS")))
+        look_at_all(hosts, look, at_once=int(context.CLIARGS.get("forks") or FORKS))
 
     def _hook_context(
         self, head: dict[str, t.Any], plan: str, attempt: Attempt, turn: Turn, hosts: list[str]

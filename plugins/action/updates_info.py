@@ -75,6 +75,8 @@ class ActionModule(FleetAction):
             arguments |= {"plan": plan, "timeout": policy["timeout"]}
             answer = self.on_target_persistently(MODULE, arguments, variables, patience=policy["reconnect_timeout"])
         else:
+            # Here nobody is kept from the host yet; what is waited for later keeps it drained meanwhile.
+            arguments["lock_timeout"] = 0 if permit.attempt.check_mode or taking_back else policy["lock_timeout"]
             answer = self.on_target(MODULE, arguments, variables)
         scan = {**answer, "resumed": permit.resumed}
         if scan.get("failed"):

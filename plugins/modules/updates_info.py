@@ -91,6 +91,12 @@ options:
       - Filled in from the plan by the controller half.
     type: list
     elements: dict
+  lock_timeout:
+    description:
+      - Seconds to wait until nobody else is at work with packages. Who still is then stands in RV(packages.locks) and
+        RV(packages.other_actors).
+    type: float
+    default: 0
   timeout:
     description: Seconds to wait for what an earlier attempt on the plan has started and is still at work.
     type: float
@@ -228,6 +234,7 @@ def main() -> None:
             },
             "checks": {"type": "list", "elements": "dict", "default": []},
             "timeout": {"type": "float", "default": 3600},
+            "lock_timeout": {"type": "float", "default": 0},
             "planned": {"type": "list", "elements": "dict"},
         },
         supports_check_mode=True,
@@ -243,6 +250,7 @@ def main() -> None:
             selection=module.params["selection"],
             checks=module.params["checks"],
             planned=module.params["planned"],
+            lock_timeout=module.params["lock_timeout"],
         )
     except FleetError as problem:
         module.fail_json(**problem.as_result())

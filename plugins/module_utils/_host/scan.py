@@ -26,6 +26,7 @@ def scan_host(
     selection: Mapping[str, Any],
     checks: List[Dict[str, Any]],
     planned: Optional[List[Dict[str, Any]]] = None,
+    lock_timeout: float = 0,
 ) -> Dict[str, Any]:
     """``{"state", "packages", "checks"}`` (docs/contracts.md). ``look_only`` leaves out a refresh, and says so.
 
@@ -36,7 +37,12 @@ def scan_host(
         results = run_checks(checks, commands)
         state = pool.submit(read_state, commands)
         packages = read_packages(
-            commands, manager=manager, refresh=refresh and not look_only, selection=selection, planned=planned
+            commands,
+            manager=manager,
+            refresh=refresh and not look_only,
+            selection=selection,
+            planned=planned,
+            lock_timeout=lock_timeout,
         )
         if refresh and look_only:
             packages = {**packages, "refresh_error": NOT_REFRESHED}

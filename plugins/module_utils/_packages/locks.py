@@ -96,6 +96,13 @@ def wait_for_locks(patterns: Sequence[str], timeout: float, clock: Clock, root: 
         clock.sleep(min(1.0, max(0.1, timeout - waited)))
 
 
+def wait_until_alone(patterns: Sequence[str], timeout: float, clock: Clock, root: Path = Path("/")) -> None:
+    """Wait, for at most ``timeout`` seconds, until nobody holds the locks and no other package manager is at work."""
+    ends = clock.now() + timeout
+    while clock.now() < ends and (read_locks(patterns, root) or read_other_actors(root)):
+        clock.sleep(min(1.0, max(0.1, ends - clock.now())))
+
+
 def read_other_actors(root: Path = Path("/")) -> List[Dict[str, Any]]:
     """Package managers at work, neither our own family nor a transaction of ours: ``[{"pid", "command"}]``."""
     family = set(_ancestors(os.getpid(), root))

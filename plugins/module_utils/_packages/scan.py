@@ -17,6 +17,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.locks impo
     read_locks,
     read_other_actors,
     wait_for_locks,
+    wait_until_alone,
 )
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.managers import find_backend
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.model import Selection, read_transaction
@@ -32,15 +33,18 @@ def read_packages(
     refresh: bool,
     selection: Mapping[str, Any],
     planned: Optional[Sequence[Mapping[str, Any]]] = None,
+    lock_timeout: float = 0,
     root: Path = Path("/"),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Dict[str, Any]:
     """The ``packages`` of ``updates_info`` (docs/contracts.md). Changes nothing but the metadata cache.
 
     ``manager`` is ``auto``, ``apt`` or ``dnf``; ``selection`` as in docs/contracts.md. With ``planned``, a transaction,
-    only what is left of it is read. A host with neither manager gets
-    ``manager: None`` and empty lists. Raises FleetError of kind ``bad_selection``, ``selection_conflict``,
-    ``manager_unsupported``, ``command_failed`` or ``command_timeout``; a failed refresh is not raised but returned.
+    only what is left of it is read. Others at work with packages are waited for, at most ``lock_timeout`` seconds; who
+    is left then stands in the result. A host with neither manager gets ``manager: None`` and empty lists.
+
+    Raises FleetError of kind ``bad_selection``, ``selection_conflict``, ``manager_unsupported``, ``command_failed`` or
+    ``command_timeout``; a failed refresh is not raised but returned.
     """
     chosen = Selection.from_data(selection)
     backend = find_backend(commands, manager, root)
@@ -58,6 +62,7 @@ def read_packages(
             "download_bytes": 0,
             "disk_bytes": 0,
         }
+    wait_until_alone(backend.lock_patterns, lock_timeout, clock, root)
     refresh_error = None
     if refresh:
         try:

@@ -79,6 +79,13 @@ class Book:
             data=data,
         )
 
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The policy of a host of the plan, for what is the same for all of them. Raises as ``get_host_document``."""
+        host, entry = next(iter(self.head["hosts"].items()))
+        policy: dict[str, Any] = self.state.get_host_document(self.tenant, self.plan, host, entry["digest"])["policy"]
+        return policy
+
     def progress(self) -> Progress:
         """How far the plan has come."""
         return read_progress(self.state.entries(self.tenant, self.plan))

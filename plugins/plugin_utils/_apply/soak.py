@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Sequence
 
 
 def look_at_all(hosts: Sequence[str], look: Callable[[str], None], at_once: int) -> None:
     """Call ``look`` for every host, in at most ``at_once`` processes side by side.
 
-    What a look finds it writes into the ledger itself, so a process that breaks leaves its hosts unseen, and unseen
-    hosts hold back the next wave.
+    What a look finds it writes into the ledger itself, so a process that breaks says why, and leaves its hosts
+    unseen, which holds back the next wave.
     """
     processes = []
     for share in range(min(at_once, len(hosts))):
@@ -23,6 +24,8 @@ def look_at_all(hosts: Sequence[str], look: Callable[[str], None], at_once: int)
             try:
                 for host in hosts[share::at_once]:
                     look(host)
+            except Exception:  # noqa: BLE001  the process ends here, and why must be said before
+                traceback.print_exc()
             finally:
                 os._exit(0)
         processes.append(process)

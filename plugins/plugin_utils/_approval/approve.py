@@ -79,9 +79,9 @@ def prepare_approval(book: Book, policy: Mapping[str, Any], *, purpose: str, key
     return Statement(book.plan, book.tenant, purpose, names[0], now.replace(microsecond=0), expires)
 
 
-def make_approval(book: Book, policy: Mapping[str, Any], *, purpose: str, key: Path, now: datetime) -> Approval:
-    """Sign an approval, keep it and record it. Raises FleetError as ``prepare_approval`` and ``read_approval`` do."""
-    statement = prepare_approval(book, policy, purpose=purpose, key=key, now=now).as_bytes()
+def make_approval(book: Book, policy: Mapping[str, Any], prepared: Statement, *, key: Path, now: datetime) -> Approval:
+    """Sign a prepared approval, keep it and record it. Raises FleetError as ``sshsig`` and ``read_approval`` do."""
+    statement = prepared.as_bytes()
     signature = sshsig.sign(statement, key, APPROVAL_NAMESPACE)
     # What would not be believed later is not kept.
     read, signer = read_approval(statement, signature, plan=book.plan, tenant=book.tenant, policy=policy, now=now)

@@ -46,6 +46,16 @@ def lock_held_by(program: str, seconds: int) -> str:
     )
 
 
+def test_a_lock_that_is_given_back_is_waited_for_before_the_host_is_drained(fresh: RunningLab) -> None:
+    cycle = "2026-11"
+    prepare(fresh, cycle)
+    fresh.ssh("web1", lock_held_by("site-tool", 20))
+    with users(fresh):
+        applied = apply(fresh, cycle)
+    assert applied.returncode == 0
+    assert_sound(fresh, cycle, BOTH)
+
+
 def test_a_lock_that_is_given_back_in_time_is_waited_for(fresh: RunningLab) -> None:
     cycle = "2026-01"
     prepare(fresh, cycle, patch_hooks=BETWEEN_LOOK_AND_CHANGE)
@@ -71,7 +81,7 @@ def test_a_lock_that_stays_leaves_the_host_untouched_and_back_in_service(fresh: 
 
 def test_unattended_upgrades_beside_us_keep_the_host_as_it_is_until_they_are_done(fresh: RunningLab) -> None:
     cycle = "2026-03"
-    prepare(fresh, cycle)
+    prepare(fresh, cycle, patch_lock_timeout=2)
     fresh.ssh("web1", lock_held_by("unattended-upgrade", 3600))
     with users(fresh):
         applied = apply(fresh, cycle)

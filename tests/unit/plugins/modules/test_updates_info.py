@@ -63,14 +63,16 @@ def test_one_call_returns_state_packages_and_checks(reader: Reader, run: Any) ->
 def test_without_arguments_it_refreshes_and_selects_security_updates(reader: Reader, run: Any) -> None:
     run()
     selection: dict[str, Any] = {"classes": "security", "include": [], "exclude": [], "held": [], "aged": None}
-    assert reader.asked == {"manager": "auto", "refresh": True, "selection": selection, "planned": None}
+    asked = {"manager": "auto", "refresh": True, "selection": selection, "planned": None, "lock_timeout": 0.0}
+    assert reader.asked == asked
 
 
 def test_the_selection_is_passed_on_whole(reader: Reader, run: Any) -> None:
     selection = {"classes": "all", "include": ["nginx*"], "exclude": ["linux-*"], "held": ["etcd"], "aged": ["a=1"]}
     planned = [{"name": "nginx", "arch": "amd64", "action": "upgrade", "installed": "1", "candidate": "2"}]
-    run(manager="dnf", refresh=False, selection=selection, planned=planned)
-    assert reader.asked == {"manager": "dnf", "refresh": False, "selection": selection, "planned": planned}
+    asked = {"manager": "dnf", "refresh": False, "selection": selection, "planned": planned, "lock_timeout": 5.0}
+    run(**asked)
+    assert reader.asked == asked
 
 
 def test_check_mode_does_not_refresh_and_says_so(reader: Reader, run: Any) -> None:

@@ -18,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.locks impo
     read_locks,
     read_other_actors,
     wait_for_locks,
+    wait_until_alone,
 )
 
 LOCK = "/var/lib/dpkg/lock-frontend"
@@ -79,6 +80,28 @@ def test_waiting_ends_at_the_deadline_and_says_who_holds_it(root: Path, time: An
     assert caught.value.kind == "lock_held"
     assert "4711 (apt-get install vim)" in caught.value.message
     assert time.seconds == pytest.approx(60, abs=1)
+
+
+def test_others_are_waited_for_until_neither_lock_nor_program_is_left(root: Path, time: Any) -> None:
+    process(root, 10, "/bin/sh", "/usr/lib/apt/apt.systemd.daily", "install")
+
+    def pass_by(seconds: float) -> None:
+        time.seconds += seconds
+        if time.seconds > 5:
+            (root / "proc/4711/fdinfo/4").write_text("pos:\t0\n")
+            (root / "proc/4711/cmdline").write_bytes(b"sleep\0")
+        if time.seconds > 9:
+            (root / "proc/10/cmdline").write_text("")
+
+    wait_until_alone([LOCK], 60, type(time.clock)(now=lambda: time.seconds, sleep=pass_by), root)
+    assert 9 < time.seconds < 11
+
+
+@pytest.mark.parametrize("timeout", [0, 60])
+def test_others_who_stay_are_waited_for_no_longer_than_asked(root: Path, time: Any, timeout: float) -> None:
+    wait_until_alone([LOCK], timeout, time.clock, root)
+    assert time.seconds == pytest.approx(timeout, abs=1)
+    assert read_locks([LOCK], root) != []
 
 
 def test_a_real_lock_is_seen(tmp_path: Path) -> None:

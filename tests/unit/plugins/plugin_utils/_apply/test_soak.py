@@ -42,7 +42,9 @@ def test_nobody_to_look_at_is_no_work() -> None:
 
 
 @pytest.mark.parametrize("breaks", ["raises", "is killed"])
-def test_a_process_that_breaks_leaves_only_its_own_hosts_unseen(tmp_path: Path, breaks: str) -> None:
+def test_a_process_that_breaks_leaves_only_its_own_hosts_unseen(
+    tmp_path: Path, breaks: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     def look(host: str) -> None:
         if host == "web1" and breaks == "raises":
             raise ValueError("a defect")
@@ -53,3 +55,4 @@ def test_a_process_that_breaks_leaves_only_its_own_hosts_unseen(tmp_path: Path, 
     look_at_all(HOSTS, look, 3)
     # web1, web4 are the share of the process that broke.
     assert {path.name for path in tmp_path.iterdir()} == {"web0", "web2", "web3", "web5", "web6"}
+    assert ("ValueError: a defect" in capfd.readouterr().err) == (breaks == "raises")

@@ -37,7 +37,9 @@ SOON = NOW + timedelta(minutes=5)
 
 
 def approve(book: Book, people: People, name: str, purpose: str = "apply", now: datetime = NOW) -> Approval:
-    return make_approval(book, people.policy, purpose=purpose, key=people.keys[name], now=now)
+    key = people.keys[name]
+    statement = prepare_approval(book, people.policy, purpose=purpose, key=key, now=now)
+    return make_approval(book, people.policy, statement, key=key, now=now)
 
 
 def open_by(book: Book, people: People, name: str, **changes: Any) -> dict[str, Any]:
