@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
+from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.batches import (
     Group,
     Member,
@@ -82,6 +83,7 @@ class _Draft:
     rooms: dict[Group, Room] = field(default_factory=dict)
 
 
+@collector_paused()
 def freeze_plan(
     state: State,
     *,

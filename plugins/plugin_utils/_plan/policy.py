@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan import consistency, semantics
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.host_names import is_plain_name
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import (
@@ -162,6 +163,7 @@ class HostVariables:
     where: Callable[[str], str]
 
 
+@collector_paused()
 def read_policies(
     options: Options,
     hosts: Iterable[HostVariables],

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import markdown
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
@@ -22,6 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 _STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
 
 
+@collector_paused()
 def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
     """The lines for the console, and the path of the Markdown that was written. Raises FleetError as the state does."""
     facts = _facts(state, tenant, plan)
