@@ -162,6 +162,13 @@ packages:
       returned: success
       sample:
         - {"name": "openssl", "arch": "amd64", "action": "upgrade", "installed": "3.0.15-1", "candidate": "3.0.17-1"}
+    not_pending:
+      description: >-
+        With O(planned), those of its changes that are pending no more, with name, arch and the version that is
+        installed; null where none is. What is not at the version of the plan was withdrawn.
+      type: list
+      elements: dict
+      returned: success
     held:
       description: Packages held in the package manager itself, with name and version.
       type: list

@@ -43,6 +43,7 @@ def scan(machine: str = "m1", transaction: list[dict[str, Any]] | None = None, *
             "manager": "apt",
             "pending": [pending(change) for change in changes if change["action"] != "remove"],
             "transaction": [dict(change) for change in changes],
+            "not_pending": [],
             "held": [],
             "locks": [],
             "interrupted": {"interrupted": False, "details": []},

@@ -53,6 +53,7 @@ def read_packages(
             "manager": None,
             "pending": [],
             "transaction": [],
+            "not_pending": [],
             "held": [],
             "locks": [],
             "interrupted": {"interrupted": False, "details": []},
@@ -71,12 +72,17 @@ def read_packages(
         except FleetError as problem:
             refresh_error = problem.message
     details = backend.interrupted()
-    left = None if planned is None else backend.read_planned(read_transaction(planned))
+    wanted = read_transaction(planned or [])
+    left = None if planned is None else backend.read_planned(wanted)
     updates = left or backend.read_updates(chosen)
+    pending = {change.key for change in updates.transaction}
+    gone = [change for change in wanted if change.key not in pending]
+    versions = backend.versions(gone) if gone else {}
     return {
         "manager": backend.name,
         "pending": [update.as_data() for update in updates.pending],
         "transaction": [change.as_data() for change in updates.transaction],
+        "not_pending": [{"name": c.name, "arch": c.arch, "installed": versions[c.key]} for c in gone],
         "held": [{"name": name, "version": version} for name, version in updates.held],
         "locks": read_locks(backend.lock_patterns, root),
         "interrupted": {"interrupted": bool(details), "details": details},

@@ -160,6 +160,7 @@ _NEEDED = {
         "manager",
         "pending",
         "transaction",
+        "not_pending",
         "held",
         "locks",
         "interrupted",

@@ -36,7 +36,7 @@ class Preflight:
     appeared: list[dict[str, Any]] = field(default_factory=list)
     """Changes that a plan made now would have besides, or with another version: reported and left alone."""
     vanished: list[dict[str, Any]] = field(default_factory=list)
-    """Planned changes that are no longer pending: done already, or withdrawn."""
+    """Planned changes that are no longer pending; the gate ``versions`` says whether they are done."""
     remaining: list[dict[str, Any]] = field(default_factory=list)
     """The planned changes that are still to be made."""
     notes: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ def evaluate(document: HostDocument | Mapping[str, Any], scan: Mapping[str, Any]
     # What the plan stopped for reasons of its own stays stopped; what was about that moment is looked at again. Who is
     # missing from the inventory was held against the plan before, and would not be missed now.
     gates = [found for found in document["gates"] if found["name"] not in MOMENTARY or found["name"] == "population"]
-    gates += [_identity(document, scan), _manager(document, scan), _versions(planned, fresh)]
+    gates += [_identity(document, scan), _manager(document, scan), _versions(planned, fresh, scan["packages"])]
     gates += momentary_gates(scan, document["policy"])
     if scan["packages"]["refresh_error"]:
         evidence = f"the package lists could not be refreshed: {scan['packages']['refresh_error']}"
@@ -124,13 +124,27 @@ def _manager(document: Mapping[str, Any] | HostDocument, scan: Mapping[str, Any]
     return gate("manager", Verdict.PASS, str(found))
 
 
-def _versions(planned: Mapping[Any, Change], fresh: Mapping[Any, Change]) -> Gate:
-    """A package that is still to be changed must be at the version from which the plan changes it."""
+def _versions(planned: Mapping[Any, Change], fresh: Mapping[Any, Change], packages: Mapping[str, Any]) -> Gate:
+    """A package that is still to be changed must be at the version from which the plan changes it, and may get there.
+
+    One that is not pending any more is done, or was withdrawn by whoever published it, and then is not installed.
+    """
     moved = [
         f"{change['name']} is at {fresh[key]['installed'] or 'no version'} and was planned from "
         f"{change['installed'] or 'no version'}"
         for key, change in planned.items()
         if key in fresh and fresh[key]["installed"] not in (change["installed"], change["candidate"])
+    ]
+    installed = {_key(entry): entry["installed"] for entry in packages["not_pending"]}
+    moved += [
+        f"{change['name']} is still at {change['installed'] or 'no version'}, and "
+        f"{change['candidate'] or 'its removal'} is not offered any more"
+        for key, change in planned.items()
+        # What is half done is pending no more; it is healed, and then seen.
+        if key not in fresh
+        and not packages["interrupted"]["interrupted"]
+        # Not known is not done.
+        and installed.get(key, change["installed"]) == change["installed"]
     ]
     if moved:
         return gate("versions", Verdict.BLOCK, "; ".join(moved))
@@ -152,7 +166,7 @@ def _notes(
     today: date,
 ) -> list[str]:
     notes = [f"{_shown(change)} has appeared since the plan and is left alone" for change in appeared]
-    notes += [f"{_shown(change)} is no longer pending: done already, or withdrawn" for change in vanished]
+    notes += [f"{_shown(change)} is no longer pending" for change in vanished]
     for hold in document["holds"]:
         if hold["expires"] and not hold["expired"] and hold["expires"] < today.isoformat():
             notes.append(f"the hold of {hold['owner']} on {hold['package']} has expired; this plan still keeps it back")

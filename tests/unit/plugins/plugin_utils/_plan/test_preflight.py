@@ -82,8 +82,13 @@ def test_a_newer_version_is_reported_and_the_planned_one_stays(document: dict[st
     assert (result.verdict, result.appeared, result.remaining) == ("proceed", [NEWER], [OPENSSL])
 
 
+def gone(*versions: str | None) -> list[dict[str, Any]]:
+    """What a scan says of openssl when it is pending no more."""
+    return [{"name": "openssl", "arch": "amd64", "installed": version} for version in versions]
+
+
 def test_a_patched_host_has_nothing_to_do(document: dict[str, Any]) -> None:
-    result = look(document, scan(transaction=[]))
+    result = look(document, scan(transaction=[], not_pending=gone(OPENSSL["candidate"])))
     assert (result.verdict, result.vanished) == ("nothing_to_do", [OPENSSL])
 
 
@@ -91,6 +96,20 @@ def test_a_patched_host_with_a_still_newer_update_has_nothing_to_do(document: di
     result = look(document, scan(transaction=[{**NEWER, "installed": OPENSSL["candidate"]}]))
     assert (result.verdict, result.remaining) == ("nothing_to_do", [])
     assert len(result.appeared) == 1
+
+
+@pytest.mark.parametrize("said", [gone(OPENSSL["installed"]), gone()], ids=["not installed", "not known"])
+def test_a_version_that_was_withdrawn_is_not_done(document: dict[str, Any], said: list[dict[str, Any]]) -> None:
+    found = scan(transaction=[], not_pending=said)
+    assert blocked_by(document, found) == [
+        "versions: openssl is still at 3.0.11-1, and 3.0.17-1 is not offered any more"
+    ]
+
+
+def test_what_was_unpacked_and_not_configured_is_not_taken_for_withdrawn(document: dict[str, Any]) -> None:
+    interrupted = {"interrupted": True, "details": ["openssl is unpacked"]}
+    result = look(document, scan(transaction=[], not_pending=gone(None), interrupted=interrupted))
+    assert (result.verdict, result.remaining) == ("proceed", [OPENSSL])
 
 
 def test_another_machine_is_blocked(document: dict[str, Any]) -> None:
@@ -205,7 +224,7 @@ def test_another_machine_is_not_brought_to_an_end(document: dict[str, Any], foun
 
 
 def test_a_resumed_host_that_is_patched_already_goes_the_whole_way_to_be_verified(document: dict[str, Any]) -> None:
-    done = scan(transaction=[])
+    done = scan(transaction=[], not_pending=gone(OPENSSL["candidate"]))
     assert look(document, done).verdict == "nothing_to_do"
     result = mended(document, done)
     assert (result.verdict, result.remaining) == ("proceed", [OPENSSL])
