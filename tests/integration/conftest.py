@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 LAB = str(ROOT / "lab" / "fleet")
+PLAY_SECONDS = 300
+"""No playbook of a test takes so long, unless it hangs."""
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
@@ -56,13 +58,17 @@ class RunningLab:
             raise AssertionError(f"{host}: {command} ended with {done.returncode}: {done.stderr or done.stdout}")
         return done.stdout.strip()
 
-    def servers(self) -> dict[str, str]:
-        """What haproxy says of the servers of its backend ``web``."""
+    def haproxy(self, order: str) -> str:
+        """Give haproxy an order through its socket; return its answer."""
         ask = (
             "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
-            "s.sendall(b'show stat\\n'); print(s.makefile().read())"
+            f"s.sendall(b'{order}\\n'); print(s.makefile().read())"
         )
-        rows = [line.split(",") for line in self.ssh("lb1", f'python3 -c "{ask}"').splitlines()]
+        return self.ssh("lb1", f'python3 -c "{ask}"')
+
+    def servers(self) -> dict[str, str]:
+        """What haproxy says of the servers of its backend ``web``."""
+        rows = [line.split(",") for line in self.haproxy("show stat").splitlines()]
         return {row[1]: row[17] for row in rows if row[0] == "web" and row[1] not in ("FRONTEND", "BACKEND")}
 
     def has(self, host: str) -> bool:
@@ -97,6 +103,7 @@ class RunningLab:
             capture_output=True,
             text=True,
             check=False,
+            timeout=PLAY_SECONDS,
         )
 
     def start(self, playbook: str, *arguments: str, **extra: Any) -> subprocess.Popen[bytes]:

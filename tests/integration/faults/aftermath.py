@@ -23,8 +23,15 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Finished, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 
 from ..conftest import ROOT, RunningLab
+
+BOTH = {"web1": "verified", "web2": "verified"}
+NEITHER = {"web1": "not_attempted", "web2": "not_attempted"}
+UNTOUCHED = {"fleet-hello": "1.0", "fleet-tools": "1.0"}
+"""What the lab's packages are on a fresh host; on ``app1`` these."""
+APP_UNTOUCHED = {**UNTOUCHED, "fleet-lib": "1.0", "fleet-service": "1.0"}
 
 HOOKS = ROOT / "tests" / "integration" / "hooks"
 BETWEEN_LOOK_AND_CHANGE = {"before_host": [str(HOOKS / "injecting.yml")]}
@@ -55,17 +62,30 @@ def resume(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str
     assert_sound(lab, cycle, expected, tenant=tenant)
 
 
+def again_changes_nothing(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str = "alpha") -> None:
+    """The same plan again begins nobody and says the same: it is spent, or what was in its way still is."""
+    begun = sum(entry["outcome"] == "intent" for entry in lab.ledger(tenant, cycle))
+    assert apply(lab, cycle, tenant=tenant).returncode != 0
+    assert_sound(lab, cycle, expected, tenant=tenant)
+    assert sum(entry["outcome"] == "intent" for entry in lab.ledger(tenant, cycle)) == begun
+
+
 def results(lab: RunningLab, cycle: str, tenant: str = "alpha") -> dict[str, Finished]:
     """What has become of every host of the tenant's plan."""
     lines = (lab.plan_folder(tenant, cycle) / "ledger.jsonl").read_bytes().splitlines()
     return read_progress(lines).outcomes
 
 
-def assert_sound(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str = "alpha") -> None:
-    """The chain verifies, every host has its one outcome, and whatever does not serve is said not to."""
-    folder = lab.plan_folder(tenant, cycle)
-    checked = verify((folder / "ledger.jsonl").read_bytes().splitlines())
+def assert_chained(lab: RunningLab, cycle: str, tenant: str = "alpha") -> None:
+    """The chain of the ledger verifies."""
+    checked = verify((lab.plan_folder(tenant, cycle) / "ledger.jsonl").read_bytes().splitlines())
     assert checked.ok, checked.problems
+
+
+def assert_sound(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str = "alpha") -> None:
+    """The chain verifies, every host has one outcome and the versions of it, and what does not serve is said not to."""
+    folder = lab.plan_folder(tenant, cycle)
+    assert_chained(lab, cycle, tenant)
     found = results(lab, cycle, tenant)
     assert {host: str(done.outcome) for host, done in found.items()} == expected, {
         host: done.reason for host, done in found.items()
@@ -73,9 +93,21 @@ def assert_sound(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenan
     assert set(found) == set(json.loads((folder / "plan.json").read_bytes())["hosts"])
     told = Counter((e["attempt"], e["host"]) for e in lab.ledger(tenant, cycle) if e["phase"] == "outcome")
     assert max(told.values(), default=1) == 1, told
+    for host, done in found.items():
+        _assert_versions(lab, host, done, json.loads((folder / "hosts" / f"{host}.json").read_bytes())["transaction"])
     if lab.has("lb1"):
         away = {server for server, status in lab.servers().items() if status != "UP" and server in found}
         assert away <= {host for host, done in found.items() if done.in_service != "yes"}, "silently drained"
+
+
+def _assert_versions(lab: RunningLab, host: str, done: Finished, transaction: list[dict[str, Any]]) -> None:
+    """What the plan changes is where the outcome says that it is, where it says anything of it."""
+    forward = done.outcome in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED)
+    if not forward and done.outcome is not HostOutcome.ROLLED_BACK and done.in_service != "yes":
+        return
+    planned = {change["name"]: change["candidate" if forward else "installed"] for change in transaction}
+    wanted = {name: version for name, version in planned.items() if version is not None}
+    assert not planned or installed(lab, host, *planned) == wanted, (host, done.outcome)
 
 
 @contextmanager
@@ -91,13 +123,12 @@ def users(lab: RunningLab) -> Iterator[None]:
     assert report.returncode == 0, (report.stdout, report.stderr)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait up to a minute until something is so."""
-    for _tenth in range(600):
-        if condition():
-            return
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come to that within {seconds:g} s"
         time.sleep(0.1)
-    raise AssertionError("it did not come to that within a minute")
 
 
 @contextmanager
@@ -123,7 +154,66 @@ def wait_for_transaction(lab: RunningLab, host: str) -> None:
 
 def let_transaction_go(lab: RunningLab, host: str) -> None:
     """Let a transaction that was held come to its end."""
-    lab.ssh(host, "rm /run/fleet-slow-held")
+    lab.ssh(host, "rm -f /run/fleet-slow-held")
+
+
+@contextmanager
+def in_the_transaction(lab: RunningLab, host: str, action: Callable[[], object]) -> Iterator[None]:
+    """Do this while the host is in its transaction, which is let go whatever comes of it: nothing may hang."""
+
+    def act() -> None:
+        try:
+            wait_for_transaction(lab, host)
+            action()
+        finally:
+            let_transaction_go(lab, host)
+
+    hold_transaction(lab, host)
+    with meanwhile(act):
+        yield
+
+
+@contextmanager
+def let_go_after_opening(lab: RunningLab, cycle: str, host: str) -> Iterator[None]:
+    """A transaction that an earlier attempt has left held comes to its end when the next attempt is open."""
+    begun = len(openings(lab, cycle))
+
+    def let_go() -> None:
+        try:
+            wait_for(lambda: len(openings(lab, cycle)) > begun)
+        finally:
+            let_transaction_go(lab, host)
+
+    with meanwhile(let_go):
+        yield
+
+
+@contextmanager
+def attempt_in_transaction(lab: RunningLab, cycle: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An attempt that lives, with ``web1`` held in its transaction. It is killed at the end, unless it has ended."""
+    hold_transaction(lab, "web1")
+    controller = lab.start("patch_apply.yml", patch_cycle=cycle, patch_tenants=["alpha"])
+    try:
+        wait_for_transaction(lab, "web1")
+        yield controller
+    finally:
+        if controller.poll() is None:
+            os.killpg(controller.pid, signal.SIGKILL)
+            controller.wait()
+
+
+def openings(lab: RunningLab, cycle: str) -> list[dict[str, Any]]:
+    """What was said at the opening of each attempt."""
+    return [entry["data"]["opening"] for entry in lab.ledger("alpha", cycle) if "opening" in entry["data"]]
+
+
+def reattached(lab: RunningLab, cycle: str) -> dict[str, bool]:
+    """Of each host that was changed, whether the change was one that an earlier attempt had started."""
+    return {
+        entry["host"]: entry["data"]["reattached"]
+        for entry in lab.ledger("alpha", cycle)
+        if entry["phase"] == "apply" and entry["outcome"] in ("ok", "changed")
+    }
 
 
 def recorded(lab: RunningLab, cycle: str, host: str, phase: str, outcome: str, tenant: str = "alpha") -> int:
@@ -170,9 +260,11 @@ class Clock:
             yield
 
 
-def installed(lab: RunningLab, host: str) -> dict[str, str]:
-    """The lab's packages on a host and their versions; all of them are properly installed."""
-    lines = lab.ssh(host, "dpkg-query -W -f '${Package}=${Version}=${Status}\\n' 'fleet-*'").splitlines()
+def installed(lab: RunningLab, host: str, *names: str) -> dict[str, str]:
+    """The lab's packages on a host, or those of these names, and their versions; all of them are properly installed."""
+    wanted = " ".join(names or ["'fleet-*'"])
+    shown = lab.ssh(host, f"dpkg-query -W -f '${{Package}}=${{Version}}=${{Status}}\\n' {wanted}", check=False)
+    lines = shown.splitlines()
     assert all(line.endswith("=install ok installed") for line in lines), lines
     return {name: version for name, version, _status in (line.split("=") for line in lines)}
 
