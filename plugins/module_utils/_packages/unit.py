@@ -32,6 +32,9 @@ printf '%s\\n' "$status" >.result.new && sync .result.new && mv .result.new resu
 # A reboot asked for by somebody else waits for the transaction instead of killing it.
 _PROPERTIES = ("Type=exec", "KillSignal=SIGCONT", "SendSIGKILL=no", "TimeoutStopSec=3600", "OOMScoreAdjust=-500")
 _OUTPUT_BYTES = 20000
+# A look for the result costs next to nothing, and a drained host waits for it; asking systemd costs a process.
+_LOOK_SECONDS = 0.1
+_ASK_SECONDS = 2.0
 
 
 def require_systemd(root: Path = Path("/")) -> None:
@@ -119,21 +122,22 @@ def wait(commands: Commands, run: Run, timeout: float, clock: Clock) -> Optional
     Raises FleetError of kind ``still_running`` after ``timeout`` seconds. Nothing is killed.
     """
     started = clock.now()
-    pause = 0.1
+    asked: Optional[float] = None
     while True:
         status = read_result(run)
         if status is not None:
             return status
-        if not is_active(commands, run):
-            # The result may have come between the two looks.
-            return read_result(run)
-        waited = clock.now() - started
-        if waited >= timeout:
+        now = clock.now()
+        if asked is None or now - asked >= _ASK_SECONDS:
+            asked = now
+            if not is_active(commands, run):
+                # The result may have come between the two looks.
+                return read_result(run)
+        if now - started >= timeout:
             raise FleetError(
-                f"{run.unit} still runs after {waited:.0f} s. It was left alone.",
+                f"{run.unit} still runs after {now - started:.0f} s. It was left alone.",
                 kind="still_running",
                 remedy="Run again later: it will be found again, and its result read.",
                 data={"unit": run.unit, "log": read_output(run)},
             )
-        clock.sleep(min(pause, max(0.05, timeout - waited)))
-        pause = min(2.0, pause * 1.3)
+        clock.sleep(min(_LOOK_SECONDS, max(0.05, timeout - (now - started))))
