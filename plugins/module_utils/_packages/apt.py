@@ -23,8 +23,8 @@ from ansible_collections.bankops.fleet.plugins.module_utils._packages.model impo
 from ansible_collections.bankops.fleet.plugins.module_utils._packages.report import compare_transactions
 
 # With no source configured apt knows the installed packages and the files it is given, and nothing else: it can neither
-# download nor pull in anything that is not staged, and need not read the repositories' indices.
-_FILES_ONLY = (
+# download nor pull in anything that is not staged, and need not read the repositories' indices, which takes seconds.
+_NO_SOURCES = (
     "-o",
     "Dir::Etc::SourceList=/dev/null",
     "-o",
@@ -62,7 +62,7 @@ class Apt(Backend):
         "LC_ALL": "C.UTF-8",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    mark_command = ("apt-mark", "auto")
+    mark_command = ("apt-mark", *_NO_SOURCES, "auto")
 
     def refresh(self) -> Optional[str]:
         done = self.commands.run(
@@ -116,7 +116,7 @@ class Apt(Backend):
     def automatic(self) -> Set[str]:
         database = read_database(self.commands)
         keys = set()
-        for word in self.commands.run(["apt-mark", "showauto"]).stdout.split():
+        for word in self.commands.run(["apt-mark", *_NO_SOURCES, "showauto"]).stdout.split():
             name, colon, _arch = word.partition(":")
             keys.add(word if colon else f"{name}:{database.installed_arch(name)}")
         return keys
@@ -188,7 +188,7 @@ class Apt(Backend):
 
     @staticmethod
     def _install(changes: Sequence[Change]) -> List[str]:
-        return ["apt-get", *_FILES_ONLY, *_AS_ROOT, *_EXACT, *_downgrades(changes)]
+        return ["apt-get", *_NO_SOURCES, *_AS_ROOT, *_EXACT, *_downgrades(changes)]
 
 
 def _downgrades(changes: Sequence[Change]) -> List[str]:

@@ -76,10 +76,10 @@ class AptHost(Commands):
                 return self._ok(
                     "The following packages are only half configured:\n" * bool(bad) + "".join(f" {n} x\n" for n in bad)
                 )
-            case ["apt-mark", "showauto"]:
+            case ["apt-mark", *_options, "showauto"]:
                 return self._ok("".join(f"{n}\n" for n, package in self.packages.items() if package.automatic))
-            case ["apt-mark", "auto", *keys]:
-                for key in keys:
+            case ["apt-mark", *words] if "auto" in words:
+                for key in words[words.index("auto") + 1 :]:
                     self.packages[key.partition(":")[0]].automatic = True
                 return self._ok("")
             case ["apt-cache", "show", *wanted]:
@@ -184,8 +184,8 @@ class AptHost(Commands):
         folder = self.units.pop(unit)
         status = self._carry_out(command)
         (folder / "output").write_text("what apt said\n")
-        _verb, *names = (folder / "marks").read_text().split() or [""]
-        for name in names:
+        words = (folder / "marks").read_text().split()
+        for name in words[words.index("auto") + 1 :] if words else []:
             self.packages[name.partition(":")[0]].automatic = True
         (folder / "result").write_text(f"{status}\n")
 
