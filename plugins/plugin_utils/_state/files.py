@@ -44,21 +44,21 @@ def make_folders(path: Path) -> None:
         path.mkdir(mode=0o700)
     except FileExistsError:
         return
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder safe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make the content of a file safe, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Write a file that nobody reads yet, and sync it."""
-    _write(path, content, os.O_TRUNC)
+def write_new(path: Path, content: bytes, *, safe: bool = True) -> None:
+    """Write a file that nobody reads yet. One that is not made safe at once is synced later, with others."""
+    _write(path, content, os.O_TRUNC, safe=safe)
 
 
 def create(path: Path, content: bytes) -> bool:
@@ -67,15 +67,16 @@ def create(path: Path, content: bytes) -> bool:
         _write(path, content, os.O_EXCL)
     except FileExistsError:
         return False
-    sync_folder(path.parent)
+    sync(path.parent)
     return True
 
 
-def _write(path: Path, content: bytes, how: int) -> None:
+def _write(path: Path, content: bytes, how: int, *, safe: bool = True) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
     try:
         write_all(descriptor, content)
-        os.fsync(descriptor)
+        if safe:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -89,7 +90,7 @@ def replace(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def acquire(folder: Path, wanted: Lease, is_dead: Callable[[str], bool]) -> Leas
     _touch(path, wanted.heartbeat)
     for owner in taken:
         _path(folder, owner).unlink(missing_ok=True)
-    files.sync_folder(folder)
+    files.sync(folder)
     return _read(path, wanted.tenant)
 
 

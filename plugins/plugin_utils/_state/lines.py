@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import (
     locked,
-    sync_folder,
+    sync,
     write_all,
     write_new,
 )
@@ -28,7 +28,7 @@ def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
         end = _end_of_whole_lines(descriptor, size)
         if end < size:
             write_new(_aside(path), os.pread(descriptor, size - end, end))
-            sync_folder(path.parent)
+            sync(path.parent)
             os.ftruncate(descriptor, end)
         line = build(_last_line(descriptor, end))
         if not line or b"\n" in line:
@@ -42,7 +42,7 @@ def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
             os.ftruncate(descriptor, end)
             raise
     if is_new:
-        sync_folder(path.parent)
+        sync(path.parent)
     return line
 
 
