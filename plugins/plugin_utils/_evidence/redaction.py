@@ -12,6 +12,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -122,7 +123,11 @@ _AFTER = [
     re.compile(r"(?P<before>\bbearer\s+)[^\s\"'\\,;]{6,}", re.IGNORECASE),
 ]
 
+# Most texts are names and versions. None of the patterns can match what is that short and has none of their signs.
+_PLAIN = re.compile(r"[A-Za-z0-9_.+~\-]{0,14}")
 
+
+@lru_cache(maxsize=1024)
 def is_secret_key(key: str) -> bool:
     """Whether a key says by its words that its value is a secret: ``db_password`` and ``apiKey``, not ``secretary``."""
     words = [word.lower() for word in _WORDS.findall(key) if not word.isdigit()]
@@ -250,6 +255,8 @@ class _Redaction:
         text = text.encode("utf-8", "backslashreplace").decode()
         if self._known:
             text = self._known.sub(MARK, text)
+        if _PLAIN.fullmatch(text):
+            return text
         for pattern in _WHOLE:
             text = pattern.sub(MARK, text)
         for pattern in _AFTER:

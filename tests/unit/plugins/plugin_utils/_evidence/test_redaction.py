@@ -261,6 +261,11 @@ def test_a_known_secret_never_survives(case: tuple[Any, str]) -> None:
     assert not any(secret in text for text in texts_of(redact(value, [secret])))
 
 
+@given(st.from_regex(r"[A-Za-z0-9_.+~\-]{0,14}", fullmatch=True))
+def test_what_is_too_short_to_be_looked_at_has_no_secret_in_a_longer_text_either(text: str) -> None:
+    assert redact(f"; {text}") == f"; {text}"
+
+
 @given(PLAIN, st.lists(SECRETS, max_size=2))
 def test_redaction_is_idempotent(value: Any, secrets: list[str]) -> None:
     once = redact(value, secrets)
