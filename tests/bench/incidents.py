@@ -7,7 +7,8 @@
 Every fault is injected into a fresh copy of the same lab, during a cycle, while users send requests. A host counts as
 broken when, after the run, its packages are half done or its service is not well, or when it is out of the load
 balancer and the run did not say so. What the fault itself has broken does not count. Each runs once, as whoever is on
-duty would run it; nobody helps afterwards. The last line is JSON.
+duty would run it; nobody helps afterwards. Who does nothing breaks nothing: figures count only where the fault was met,
+users were at work until the end, and ours came to the outcome that is right. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,11 @@ WELL = {
     "web": "curl -sf -o /dev/null http://127.0.0.1/",
     "kv": "curl -sf http://127.0.0.1:2379/health | grep -q true",
 }
+ASK_HAPROXY = (
+    "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
+    "s.sendall(b'{}\\n'); print(s.makefile().read())"
+)
+RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=\d+\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,15 @@ class Incident:
 
     name: str
     hosts: list[str]
-    prepare: Callable[[], None] = lambda: None
-    before: Callable[[], None] = lambda: None
+    """The first is the one that meets the fault."""
+    outcome: str
+    """What must become of the first in ours; the others must not be attempted then."""
+    reason: str
+    """Words of why, in ours."""
+    mark: tuple[str, str]
+    """A host and a shell command that succeeds there only when the fault was met; asked after the run."""
+    prepare: Callable[[], object] = lambda: None
+    before: Callable[[], object] = lambda: None
     meanwhile: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
     injected: frozenset[str] = frozenset()
 
@@ -73,16 +87,27 @@ def on(host: str, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
-def must(host: str, command: str) -> None:
-    """Run a shell command on a host, and end the program when it fails."""
+def must(host: str, command: str) -> str:
+    """Run a shell command on a host; what it printed. Ends the program when it fails."""
     done = on(host, command)
     if done.returncode != 0:
         raise SystemExit(f"{host}: {command} ended with {done.returncode}: {done.stderr or done.stdout}")
+    return done.stdout
 
 
-def install(host: str, package: str) -> Callable[[], None]:
+def install(host: str, package: str) -> Callable[[], object]:
     """Bring the old version of a package onto a host, so that its update is pending."""
     return lambda: must(host, f"apt-get update -qq && apt-get install -qqy {package}=1.0")
+
+
+def upgraded(package: str) -> str:
+    """A shell command that succeeds where the new version was begun with, whatever became of it."""
+    return f"grep -q ' upgrade {package}:all 1.0 2.0$' /var/log/dpkg.log"
+
+
+def asking_haproxy(order: str) -> str:
+    """A shell command, for lb1, that prints the answer of haproxy's socket."""
+    return f'python3 -c "{ASK_HAPROXY.format(order)}"'
 
 
 @contextlib.contextmanager
@@ -122,13 +147,45 @@ def refuse_drain() -> None:
 
 
 INCIDENTS = (
-    Incident("a package that cannot be configured", BALANCED, install("web1", "fleet-broken")),
-    Incident("a service that does not come back", BALANCED, install("web1", "fleet-fragile")),
-    Incident("a host that vanishes in its change", BALANCED, hold_open, meanwhile=lambda: vanishing("web1")),
-    Incident("a load balancer that refuses the drain", BALANCED, before=refuse_drain),
+    Incident(
+        "a package that cannot be configured",
+        BALANCED,
+        "rolled_back",
+        "fleet-broken",
+        ("web1", upgraded("fleet-broken")),
+        prepare=install("web1", "fleet-broken"),
+    ),
+    Incident(
+        "a service that does not come back",
+        BALANCED,
+        "rolled_back",
+        "fleet-fragile.service",
+        ("web1", upgraded("fleet-fragile")),
+        prepare=install("web1", "fleet-fragile"),
+    ),
+    Incident(
+        "a host that vanishes in its change",
+        BALANCED,
+        "unreachable",
+        "cannot be reached",
+        ("web1", "test -e /run/fleet-slow-reached"),
+        prepare=hold_open,
+        meanwhile=lambda: vanishing("web1"),
+    ),
+    Incident(
+        "a load balancer that refuses the drain",
+        BALANCED,
+        "skipped",
+        "may not change a server",
+        ("lb1", f"{asking_haproxy('show cli level')} | grep -qx operator"),
+        before=refuse_drain,
+    ),
     Incident(
         "a member that is ill before its neighbour is touched",
         MEMBERS,
+        "skipped",
+        "the etcd cluster is whole",
+        ("kv3", "! systemctl is-active --quiet etcd"),
         before=lambda: must("kv3", "systemctl stop etcd"),
         injected=frozenset(("kv3",)),
     ),
@@ -176,16 +233,26 @@ def ours(incident: Incident, folder: Path) -> Callable[[str], bool]:
     (plan,) = json.loads((folder / "state" / "cycles" / f"{CYCLE}.json").read_text())["plans"]
     ledger = folder / "state" / "tenants" / plan["tenant"] / "plans" / plan["plan"] / "ledger.jsonl"
     entries = [json.loads(line) for line in ledger.read_text().splitlines()]
-    said = {entry["host"]: entry["data"]["in_service"] for entry in entries if entry["phase"] == "outcome"}
-    return lambda host: said.get(host) in ("no", "unknown")
+    outcomes = {entry["host"]: entry for entry in entries if entry["phase"] == "outcome"}
+    first, *others = incident.hosts
+    expected = {first: incident.outcome, **dict.fromkeys(others, "not_attempted")}
+    found = {host: entry["outcome"] for host, entry in outcomes.items()}
+    if found != expected or incident.reason not in outcomes[first]["data"]["reason"]:
+        reasons = {host: entry["data"]["reason"] for host, entry in outcomes.items()}
+        raise SystemExit(f"ours, {incident.name}: {expected} were expected, and are {found}: {reasons}")
+    return lambda host: outcomes[host]["data"]["in_service"] in ("no", "unknown")
 
 
 def textbook(incident: Incident, folder: Path) -> Callable[[str], bool]:
-    """Run the rolling update; it says of no host whether users reach it."""
+    """Run the rolling update; whether its recap says of a host that something is wrong with it."""
     playbook = Path(__file__).parent / "textbook" / "rolling_update.yml"
     serial = [1]
     play(playbook, folder / "log", textbook_hosts=incident.hosts, textbook_reboot=False, textbook_serial=serial)
-    return lambda _host: False
+    log = (folder / "log").read_text()
+    recap = {host: (int(ok), int(unreachable) + int(failed)) for host, ok, unreachable, failed in RECAP.findall(log)}
+    if recap.get(incident.hosts[0], (0, 0))[0] == 0:
+        raise SystemExit(f"textbook, {incident.name}: it did nothing on {incident.hosts[0]}: {log[-3000:]}")
+    return lambda host: recap.get(host, (0, 0))[1] > 0
 
 
 def broken(host: str) -> bool:
@@ -199,12 +266,18 @@ def broken(host: str) -> bool:
 
 def out_of_balancer() -> set[str]:
     """The servers that get no requests."""
-    ask = (
-        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
-        "s.sendall(b'show stat\\n'); print(s.makefile().read())"
-    )
-    rows = [line.split(",") for line in on("lb1", f'python3 -c "{ask}"').stdout.splitlines()]
-    return {row[1] for row in rows if row[0] == "web" and row[1] in BALANCED and row[17] != "UP"}
+    rows = [line.split(",") for line in must("lb1", asking_haproxy("show stat")).splitlines()]
+    up = {row[1] for row in rows if row[0] == "web" and row[17] == "UP"}
+    return set(BALANCED) - up
+
+
+def failed_requests() -> int:
+    """How many requests of users have failed. Ends the program when nobody can say so."""
+    summary = json.loads((Path(json.loads(lab("facts", "--json"))["traffic"]) / "summary.json").read_text())
+    if summary["ended"] is None or not (summary["requests"] and summary["etcd_writes"]):
+        raise SystemExit(f"The users were not at work until the end: {summary}")
+    failed: int = summary["failed"] + summary["etcd_failed"]
+    return failed
 
 
 def campaign(title: str, run: Callable[[Incident, Path], Callable[[str], bool]], *, staged: bool) -> Aftermath:
@@ -222,8 +295,8 @@ def campaign(title: str, run: Callable[[Incident, Path], Callable[[str], bool]],
             with incident.meanwhile():
                 told = run(incident, folder)
             lab("traffic", "stop")
-            summary = json.loads((Path(json.loads(lab("facts", "--json"))["traffic"]) / "summary.json").read_text())
-            failed = summary["failed"] + summary["etcd_failed"]
+            must(*incident.mark)
+            failed = failed_requests()
             away = out_of_balancer()
             left = [
                 host
