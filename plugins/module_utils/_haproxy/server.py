@@ -40,7 +40,7 @@ class Wish:
     restore_on_timeout: bool = True
     up_timeout: float = 60.0
     state_file: str = ""
-    interval: float = 0.5
+    interval: float = 0.1
 
 
 def drain(runtimes: Sequence[Runtime], wish: Wish, *, check_mode: bool = False) -> Dict[str, Any]:
