@@ -128,7 +128,8 @@ class _Reader:
             return PlanState.EXPIRED
         if self._stop:
             return PlanState.STOPPED
-        if len(self._progress.spent) > self._head["limits"]["max_failed"]:
+        # A host that is tried again does not stand in its own way.
+        if len(set(self._progress.spent) - self._left) > self._head["limits"]["max_failed"]:
             return PlanState.SPENT
         if self._applied:
             return PlanState.WAITING

@@ -126,6 +126,16 @@ def test_a_spent_budget_shows_who_spent_it(pair: Any) -> None:
     assert "web1: failed, out of service: verify: nginx is failed" in found.troubles
 
 
+def test_hosts_that_spent_the_budget_and_are_tried_again_do_not_end_the_plan(pair: Any) -> None:
+    pair.open()
+    for host in ("web1", "web2"):
+        pair.judge(host, HostOutcome.UNREACHABLE, in_service="no", reason="reboot: it has not come back")
+    pair.close()
+    found = status(pair)
+    assert (found.state, found.spent, found.allowed) == ("waiting", ("web1", "web2"), 1)
+    assert "web1: unreachable, out of service: reboot: it has not come back" in found.troubles
+
+
 def test_a_plan_of_which_nothing_is_left_is_complete_also_after_its_expiry(pair: Any) -> None:
     pair.open()
     for host in ("web1", "web2", "web3", "web4"):
