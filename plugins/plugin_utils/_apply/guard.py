@@ -22,6 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.moment import
     require_clock,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
+    FINISHED,
     Attempt,
     Progress,
     read_progress,
@@ -177,10 +178,13 @@ def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress, hos
     may_fail = head["limits"]["max_failed"]
     spent = [host for host in progress.spent if host not in hosts]
     if len(spent) > may_fail:
+        tried_again = all(progress.outcomes[host].outcome not in FINISHED for host in spent)
         raise FleetError(
             f"The failure budget is spent: {may_fail} hosts may fail, and {', '.join(spent)} did.",
             kind="budget_spent",
-            remedy="Mend these hosts, then plan again.",
+            remedy="Get them back, then run patch_apply.yml again."
+            if tried_again
+            else "Mend these hosts, then plan again.",
         )
 
 

@@ -124,12 +124,21 @@ def test_a_stop_file_holds_back_new_hosts_and_lets_begun_ones_finish(tmp_path: P
     assert refusal(book, "web2") == "stopped"
 
 
-@pytest.mark.parametrize("outcome", [HostOutcome.FAILED, HostOutcome.ROLLED_BACK, HostOutcome.UNREACHABLE])
-def test_a_spent_budget_holds_back_new_hosts(tmp_path: Path, outcome: HostOutcome) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "remedy"),
+    [
+        (HostOutcome.FAILED, "Mend these hosts, then plan again."),
+        (HostOutcome.ROLLED_BACK, "Mend these hosts, then plan again."),
+        (HostOutcome.UNREACHABLE, "Get them back, then run patch_apply.yml again."),
+    ],
+)
+def test_a_spent_budget_holds_back_new_hosts(tmp_path: Path, outcome: HostOutcome, remedy: str) -> None:
     book = make_book(tmp_path)
     attempt = opened(book)
     finish(book, attempt.number, "web1", outcome)
-    assert refusal(book, "web2") == "budget_spent"
+    with pytest.raises(FleetError) as refused:
+        ask(book, "web2")
+    assert (refused.value.kind, refused.value.remedy) == ("budget_spent", remedy)
 
 
 def test_the_budget_spans_attempts(tmp_path: Path) -> None:
