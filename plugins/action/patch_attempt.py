@@ -209,12 +209,13 @@ class ActionModule(FleetAction):
         attempts = open_attempts_of(self.state(variables), chosen, this_owner(controller_process()))
         missing = arguments["not_attempted"]
         closed = {book.tenant: close_attempt(book, attempt, now_missing=missing) for book, attempt in attempts}
-        failed = arguments["judge"] and not all(tenant["in_order"] for tenant in closed.values())
+        in_order = all(tenant["in_order"] for tenant in closed.values())
         return {
             "changed": False,
-            **({"failed": True, "msg": "\n".join(_not_in_order(closed))} if failed else {}),
+            "failed": arguments["judge"] and not in_order,
+            "msg": "" if in_order else "\n".join(_not_in_order(closed)),
             "tenants": closed,
-            "in_order": all(tenant["in_order"] for tenant in closed.values()),
+            "in_order": in_order,
             # The evidence callback lets go of their leases.
             "fleet_closed": [{"tenant": book.tenant, "owner": attempt.owner} for book, attempt in attempts],
         }

@@ -106,7 +106,9 @@ tenants:
   returned: when O(state=closed)
   type: dict
 in_order:
-  description: Whether every host was verified, had nothing to change, or waits as planned.
+  description: >-
+    Whether every host was verified, had nothing to change, or waits as planned; when staging, whether every host that
+    was asked for is staged.
   returned: when O(state=closed)
   type: bool
 fleet_closed:

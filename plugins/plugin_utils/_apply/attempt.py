@@ -242,23 +242,47 @@ def close_attempt(book: Book, attempt: Attempt, *, now_missing: str) -> dict[str
     """
     if attempt.purpose == "rollback":
         return _close_rollback(book, attempt)
-    if attempt.purpose == "apply" and not attempt.check_mode:
+    if attempt.purpose == "stage":
+        return _close_staging(book, attempt)
+    if not attempt.check_mode:
         _record_left_over(book, attempt, now_missing)
     outcomes = book.progress().outcomes
     hosts = {
         host: {"outcome": done.outcome.value, "in_service": done.in_service, "reason": done.reason}
         for host, done in sorted(outcomes.items())
     }
-    applied = attempt.purpose == "apply" and not attempt.check_mode
+    applied = not attempt.check_mode
     counts = count({host: done["outcome"] for host, done in hosts.items()}, book.head["hosts"]) if applied else {}
     waiting = {host for host, done in outcomes.items() if done.waiting}
     good = {HostOutcome.VERIFIED, HostOutcome.UNCHANGED}
     in_order = not applied or all(done.outcome in good or host in waiting for host, done in outcomes.items())
-    book.write(
-        attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts}
-    )
+    return _closed(book, attempt, counts, hosts, sorted(waiting), in_order=in_order)
+
+
+def _closed(
+    book: Book,
+    attempt: Attempt,
+    counts: dict[str, int],
+    hosts: dict[str, dict[str, str]],
+    waiting: list[str],
+    *,
+    in_order: bool,
+) -> dict[str, Any]:
+    """Record that the attempt is over, give its lease back, and return what ``close_attempt`` returns."""
+    outcome = EntryOutcome.OK if in_order else EntryOutcome.FAILED
+    book.write(attempt.number, None, Phase.CLOSE, outcome, {"counts": counts})
     book.state.release(book.tenant, attempt.owner)
-    return {"counts": counts, "hosts": hosts, "waiting": sorted(waiting), "in_order": in_order}
+    return {"counts": counts, "hosts": hosts, "waiting": waiting, "in_order": in_order}
+
+
+def _close_staging(book: Book, attempt: Attempt) -> dict[str, Any]:
+    """A host that could not be staged keeps no other from being patched, and is not in order."""
+    included = [host for batch in attempt.batches for host in batch]
+    missing = [] if attempt.check_mode else sorted(set(included) - book.progress().staged)
+    counts = {"asked_for": len(included), "not_staged": len(missing)}
+    reason = "its packages are not on the host; stage again before the window, or its change is skipped"
+    hosts = {host: {"outcome": "not_staged", "in_service": "yes", "reason": reason} for host in missing}
+    return _closed(book, attempt, counts, hosts, [], in_order=not missing)
 
 
 def _close_rollback(book: Book, attempt: Attempt) -> dict[str, Any]:
@@ -283,11 +307,7 @@ def _close_rollback(book: Book, attempt: Attempt) -> dict[str, Any]:
     back = [host for host in included if host in hosts and hosts[host]["outcome"] == HostOutcome.ROLLED_BACK]
     in_order = attempt.check_mode or len(back) == len(included)
     counts = {"rolled_back": len(back), "asked_for": len(included)}
-    book.write(
-        attempt.number, None, Phase.CLOSE, EntryOutcome.OK if in_order else EntryOutcome.FAILED, {"counts": counts}
-    )
-    book.state.release(book.tenant, attempt.owner)
-    return {"counts": counts, "hosts": hosts, "waiting": [], "in_order": in_order}
+    return _closed(book, attempt, counts, hosts, [], in_order=in_order)
 
 
 def _record_decided(book: Book, number: int, progress: Progress) -> None:

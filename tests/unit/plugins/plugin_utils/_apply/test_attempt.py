@@ -79,6 +79,22 @@ def test_staging_decides_nothing(tmp_path: Path) -> None:
     assert book.progress().outcomes == {}
 
 
+def test_a_host_that_could_not_be_staged_is_named_and_decided_about_later(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    attempt = open_(book, purpose="stage", limit={"web1", "web2"})
+    book.write(attempt.number, "web1", Phase.STAGE, EntryOutcome.CHANGED, {})
+    book.write(attempt.number, "web2", Phase.STAGE, EntryOutcome.FAILED, {})
+    closed = close_attempt(book, attempt, now_missing="")
+    assert (list(closed["hosts"]), closed["in_order"]) == (["web2"], False)
+    assert closed["counts"] == {"asked_for": 2, "not_staged": 1}
+    assert book.progress().outcomes == {}
+
+
+def test_check_mode_stages_nobody_and_misses_nobody(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    assert close_attempt(book, open_(book, purpose="stage", check_mode=True), now_missing="")["in_order"]
+
+
 def test_a_further_attempt_takes_only_what_is_left(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     first = open_(book)
