@@ -132,7 +132,7 @@ def permit(
             kind="host_not_planned",
             remedy="Make a new plan that names it.",
         )
-    progress = read_progress(state.entries(tenant, plan), host)
+    progress = read_progress(state.entries(tenant, plan), host, _others_of_cluster(head, host))
     attempt = own_attempt(progress.current, plan, host, owner, purposes)
     _refuse_unrecorded(attempt, plan)
     document = state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"])
@@ -191,10 +191,7 @@ def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress, hos
 def _refuse_short_cluster(head: dict[str, Any], progress: Progress, host: str) -> None:
     """Raise FleetError (``cluster_short``) when taking this host would leave its cluster with too few in service."""
     cluster = head["hosts"][host]["cluster"]
-    if not cluster:
-        return
-    others = [name for name, entry in head["hosts"].items() if entry["cluster"] == cluster and name != host]
-    away = [name for name in others if _may_be_away(progress, name)]
+    away = [name for name in _others_of_cluster(head, host) if _may_be_away(progress, name)]
     may_be_down = head["limits"]["cluster_max_down"].get(cluster, 1)
     if len(away) >= may_be_down:
         raise FleetError(
@@ -202,6 +199,12 @@ def _refuse_short_cluster(head: dict[str, Any], progress: Progress, host: str) -
             kind="cluster_short",
             remedy="Bring them back to service first.",
         )
+
+
+def _others_of_cluster(head: dict[str, Any], host: str) -> list[str]:
+    cluster = head["hosts"][host]["cluster"]
+    hosts = head["hosts"].items() if cluster else ()
+    return [name for name, entry in hosts if entry["cluster"] == cluster and name != host]
 
 
 def _may_be_away(progress: Progress, host: str) -> bool:

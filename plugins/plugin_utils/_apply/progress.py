@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,9 @@ _MARKS = (
 )
 
 _PREFLIGHT = f'"phase":"{Phase.PREFLIGHT.value}"'.encode()
+# What is asked of any host of the plan: whether it came out well, and was still well after its wave had soaked.
+_OUTCOME, _SOAK = (f'"phase":"{phase.value}"'.encode() for phase in (Phase.OUTCOME, Phase.SOAK))
+_HOST = b'"host":'
 # Keys are sorted: what decides stands behind the evidence, which may be long, and in fewer bytes than these.
 _FIELDS_AFTER_DATA = 2048
 
@@ -161,23 +164,40 @@ class Progress:
         return sorted(host for host, done in self.outcomes.items() if done.outcome in SPENDING and not done.by_plan)
 
 
-def read_progress(lines: Iterable[bytes], host: str | None = None) -> Progress:
+def read_progress(lines: Iterable[bytes], host: str | None = None, neighbours: Iterable[str] = ()) -> Progress:
     """Read the ledger's lines; the chain itself is verified elsewhere.
 
-    Who asks for one ``host`` learns what the preflight left to be changed of this host alone: the preflights of the
-    others are the longest lines of a large ledger, and are not parsed then.
+    Who asks for one ``host`` learns its whole way, how far its ``neighbours`` went, and of all others the outcomes and
+    looks alone: each host of a large plan asks several times, and most of the ledger is about the others' steps.
     """
     progress = Progress()
-    own = None if host is None else f'"host":{json.dumps(host, ensure_ascii=False)}'.encode()
+    decides = _decides if host is None else _deciding_for(host, neighbours)
     for line in lines:
         progress.last_line = line
-        end = line[-_FIELDS_AFTER_DATA:]
-        if not any(mark in end for mark in _MARKS):
-            continue
-        if own is not None and _PREFLIGHT in end and own not in end:
-            continue
-        _take(progress, json.loads(line))
+        if decides(line):
+            _take(progress, json.loads(line))
     return progress
+
+
+def _decides(line: bytes) -> bool:
+    end = line[-_FIELDS_AFTER_DATA:]
+    return any(mark in end for mark in _MARKS)
+
+
+def _deciding_for(host: str, neighbours: Iterable[str]) -> Callable[[bytes], bool]:
+    own, *others = (json.dumps(name, ensure_ascii=False).encode() for name in (host, *neighbours))
+    near = {own, *others, b"null"}
+
+    def decides(line: bytes) -> bool:
+        # The entry's own host is the last: keys are sorted, and no quote within a text is written bare.
+        end = line[line.rfind(_HOST) :]
+        whose = end[len(_HOST) : end.find(b',"outcome":')]
+        if whose not in near:
+            return _OUTCOME in end or _SOAK in end
+        # The others' preflights, the longest lines, say what is left to be changed of them alone.
+        return any(mark in end for mark in _MARKS) and (whose == own or _PREFLIGHT not in end)
+
+    return decides
 
 
 def _take(progress: Progress, entry: dict[str, Any]) -> None:

@@ -120,20 +120,31 @@ def test_the_last_line_is_kept_for_who_compares_clocks() -> None:
     assert read_progress([opening_line(), line("web1", Phase.VERIFY, OK)]).last_line == line("web1", Phase.VERIFY, OK)
 
 
-def test_who_asks_for_one_host_learns_all_but_what_the_preflights_of_the_others_left() -> None:
+def test_who_asks_for_one_host_learns_of_others_how_they_came_out_and_of_neighbours_how_far_they_went() -> None:
     def preflight(host: str) -> bytes:
         return line(host, Phase.PREFLIGHT, OK, remaining=[{"name": f"of-{host}"}], notes=["x" * 5000])
 
-    lines = [*begun(Phase.DRAIN), preflight("web1"), preflight("web2"), line("web2", Phase.DRAIN, INTENT)]
-    asked = read_progress(lines, "web2")
+    way = [
+        entry
+        for host in ("web1", "web2", "db1")
+        for entry in (preflight(host), line(host, Phase.DRAIN, INTENT, about={"host": "web2"}))
+    ]
+    lines = [opening_line(), *way, line("db2", Phase.OUTCOME, HostOutcome.FAILED), line("db2", Phase.SOAK, OK)]
+    asked = read_progress(lines, "web2", ["web1"])
     assert asked.current is not None
     assert asked.current.remaining == {"web2": [{"name": "of-web2"}]}
     assert asked.current.started == {"web1", "web2"}
     assert asked.in_the_middle("web1")
+    assert list(asked.outcomes) == list(asked.looks) == ["db2"]
     assert asked.last_line == lines[-1]
-    everything = read_progress(lines).current
-    assert everything is not None
-    assert set(everything.remaining) == {"web1", "web2"}
+    everything = read_progress(lines)
+    assert everything.current is not None
+    assert set(everything.current.remaining) == everything.current.started == {"web1", "web2", "db1"}
+
+
+@pytest.mark.parametrize("host", ["web1", "wéb1", "web-1.example"])
+def test_a_host_is_known_by_its_name_as_the_ledger_writes_it(host: str) -> None:
+    assert read_progress([opening_line(), line(host, Phase.DRAIN, INTENT)], host).in_the_middle(host)
 
 
 def test_what_the_preflight_of_a_resumed_host_found_begun_on_it_is_known() -> None:
