@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 FILES = Path(__file__).parent / "files"
 
@@ -27,9 +28,12 @@ FAIL_UNTIL_REPAIRED = """if [ ! -e /etc/fleet-broken-repaired ]; then
     exit 1
 fi
 """
-# A gate for tests: whoever makes the first file holds the transaction open here, until it is removed.
-WAIT_WHILE_HELD = """touch /run/fleet-slow-reached
+# A gate for tests: whoever makes the file holds the transaction open here, until it is removed. The site of a web host
+# is away for as long, so that the users of one that nobody has drained notice it.
+WAIT_WHILE_HELD = """[ ! -e /var/www/html ] || mv /var/www/html /var/www/away
+touch /run/fleet-slow-reached
 while [ -e /run/fleet-slow-held ]; do sleep 0.1; done
+[ ! -e /var/www/away ] || mv /var/www/away /var/www/html
 """
 # As a maintainer's script does it: the service is restarted, and whether it came back is nobody's concern.
 RESTART_FRAGILE = """if [ -d /run/systemd/system ]; then
@@ -68,11 +72,20 @@ class Package:
     severity: str = "Moderate"
 
 
-def _service(version: str, requires: Mapping[str, str], **more: object) -> Package:
+class Advisory(TypedDict, total=False):
+    """What is said of a version that is a security update."""
+
+    security: bool
+    cves: tuple[str, ...]
+    severity: str
+
+
+def _service(version: str, requires: Mapping[str, str], changes: str, **advisory: Unpack[Advisory]) -> Package:
     return Package(
         name="fleet-service",
         version=version,
         summary="A small server whose process keeps files of its packages mapped",
+        changes=changes,
         files={
             "/usr/lib/fleet-service/data": f"{version}\n",
             "/usr/lib/systemd/system/fleet-service.service": (FILES / "fleet-service.service").read_text(),
@@ -80,16 +93,25 @@ def _service(version: str, requires: Mapping[str, str], **more: object) -> Packa
         programs={"/usr/libexec/fleet-service": (FILES / "fleet-service").read_text()},
         requires=requires,
         after_install=ENABLE_ON_FIRST_INSTALL,
-        **more,  # type: ignore[arg-type]
+        **advisory,
     )
 
 
-def _plain(name: str, version: str, summary: str, changes: str, **more: object) -> Package:
+class More(Advisory, total=False):
+    """What a version has besides a file that names it."""
+
+    requires: Mapping[str, str]
+    before_install: str
+    after_install: str
+    formats: tuple[str, ...]
+
+
+def _plain(name: str, version: str, summary: str, changes: str, **more: Unpack[More]) -> Package:
     files = {f"/usr/share/{name}/version": f"{version}\n"}
-    return Package(name=name, version=version, summary=summary, changes=changes, files=files, **more)  # type: ignore[arg-type]
+    return Package(name=name, version=version, summary=summary, changes=changes, files=files, **more)
 
 
-def _fragile(version: str, program: str, changes: str, **more: object) -> Package:
+def _fragile(version: str, program: str, changes: str, **advisory: Unpack[Advisory]) -> Package:
     install = "[Install]\nWantedBy=multi-user.target\n"
     unit = f"[Unit]\nDescription=A fragile service\n\n[Service]\nExecStart={program}\n\n{install}"
     return Package(
@@ -100,14 +122,14 @@ def _fragile(version: str, program: str, changes: str, **more: object) -> Packag
         files={"/usr/lib/systemd/system/fleet-fragile.service": unit},
         after_install=RESTART_FRAGILE,
         formats=("deb",),
-        **more,  # type: ignore[arg-type]
+        **advisory,
     )
 
 
-def _library(version: str, changes: str, **more: object) -> Package:
+def _library(version: str, changes: str, **advisory: Unpack[Advisory]) -> Package:
     files = {"/usr/lib/fleet-lib/libfleet.so.1": f"{version}\n"}
     summary = "The library that fleet-service keeps mapped"
-    return Package(name="fleet-lib", version=version, summary=summary, changes=changes, files=files, **more)  # type: ignore[arg-type]
+    return Package(name="fleet-lib", version=version, summary=summary, changes=changes, files=files, **advisory)
 
 
 def _kernel(release: str, changes: str, security: bool, cves: tuple[str, ...] = ()) -> Package:
@@ -151,11 +173,11 @@ PACKAGES = (
         cves=("CVE-2026-0002", "CVE-2026-0003"),
         severity="Critical",
     ),
-    _service("1.0", {"fleet-lib": ""}, changes="First version."),
+    _service("1.0", {"fleet-lib": ""}, "First version."),
     _service(
         "2.0",
         {"fleet-lib": "2.0", "fleet-extra": ""},
-        changes="Close a request smuggling hole (CVE-2026-0004); needs fleet-extra.",
+        "Close a request smuggling hole (CVE-2026-0004); needs fleet-extra.",
         security=True,
         cves=("CVE-2026-0004",),
         severity="Important",
