@@ -40,19 +40,22 @@ BETWEEN_LOOK_AND_CHANGE = {"before_host": [str(HOOKS / "injecting.yml")]}
 Done = subprocess.CompletedProcess[str]
 
 
+def play(lab: RunningLab, playbook: str, *arguments: str, **extra: Any) -> Done:
+    """Run a playbook, whatever comes of it. pytest shows what it said when the test fails."""
+    done = lab.play(playbook, *arguments, **extra)
+    print(done.stdout[-5000:], done.stderr[-2000:])
+    return done
+
+
 def prepare(lab: RunningLab, cycle: str, *arguments: str, **extra: Any) -> None:
     """Plan and stage."""
     for playbook in ("patch_plan.yml", "patch_stage.yml"):
-        done = lab.play(playbook, *arguments, patch_cycle=cycle, **extra)
-        print(done.stdout[-5000:], done.stderr[-2000:])
-        assert done.returncode == 0
+        assert play(lab, playbook, *arguments, patch_cycle=cycle, **extra).returncode == 0
 
 
 def apply(lab: RunningLab, cycle: str, *arguments: str, tenant: str = "alpha", **extra: Any) -> Done:
-    """Apply the tenant's plan, whatever comes of it. pytest shows what it said when the test fails."""
-    done = lab.play("patch_apply.yml", *arguments, patch_cycle=cycle, patch_tenants=[tenant], **extra)
-    print(done.stdout[-5000:], done.stderr[-2000:])
-    return done
+    """Apply the tenant's plan, whatever comes of it."""
+    return play(lab, "patch_apply.yml", *arguments, patch_cycle=cycle, patch_tenants=[tenant], **extra)
 
 
 def resume(lab: RunningLab, cycle: str, expected: Mapping[str, str], tenant: str = "alpha", **extra: Any) -> None:

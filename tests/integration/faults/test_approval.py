@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 from ..conftest import RunningLab, said
-from .aftermath import apply, assert_sound, installed, prepare, results, resume
+from .aftermath import APP_UNTOUCHED, apply, assert_sound, installed, intended, play, prepare, results, resume
 
+HOSTS = ("app1",)
 CYCLE, REPLACED, APPROVED = "2026-01", "2026-02", "2026-03"
-UNTOUCHED = {"fleet-hello": "1.0", "fleet-lib": "1.0", "fleet-service": "1.0", "fleet-tools": "1.0"}
 Keys = dict[str, Path]
-
-
-@pytest.fixture(scope="module")
-def fleet(start_lab: Callable[..., RunningLab]) -> RunningLab:
-    """A host alone."""
-    return start_lab("faultapproval", "--only", "app1")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +75,7 @@ def put_approval(lab: RunningLab, key: Path, *, altered: tuple[bytes, bytes] = (
 
 
 def approve(lab: RunningLab, cycle: str, digest: str, key: Path) -> subprocess.CompletedProcess[str]:
-    return lab.play("patch_approve.yml", patch_cycle=cycle, patch_approve=digest, patch_approval_key=str(key))
+    return play(lab, "patch_approve.yml", patch_cycle=cycle, patch_approve=digest, patch_approval_key=str(key))
 
 
 def assert_refused(lab: RunningLab, keys: Keys, why: str, cycle: str = CYCLE) -> None:
@@ -94,8 +87,7 @@ def assert_refused(lab: RunningLab, keys: Keys, why: str, cycle: str = CYCLE) ->
     app1 = results(lab, cycle, "beta")["app1"]
     assert why in app1.reason
     assert app1.in_service == "yes"
-    assert '"outcome":"intent","phase":"apply"' not in (lab.plan_folder("beta", cycle) / "ledger.jsonl").read_text()
-    assert installed(lab, "app1") == UNTOUCHED
+    assert not intended(lab, cycle, "app1", "apply", tenant="beta")
 
 
 def test_a_plan_without_an_approval_is_refused(unapproved: RunningLab, keys: Keys) -> None:
@@ -107,7 +99,8 @@ def test_an_executor_who_does_not_sign_is_refused(unapproved: RunningLab, keys: 
     applied = apply(unapproved, CYCLE, tenant="beta")
     assert applied.returncode != 0
     assert "patch_executor_key" in said(applied)
-    assert installed(unapproved, "app1") == UNTOUCHED
+    assert not intended(unapproved, CYCLE, "app1", "apply", tenant="beta")
+    assert installed(unapproved, "app1") == APP_UNTOUCHED
 
 
 def test_the_approval_of_somebody_unknown_is_neither_made_nor_believed(unapproved: RunningLab, keys: Keys) -> None:
@@ -163,7 +156,6 @@ def test_the_second_persons_approval_lets_the_plan_through(fresh: RunningLab, ke
     approved = approve(fresh, APPROVED, fresh.plan_folder("beta", APPROVED).name, keys["approver"])
     assert approved.returncode == 0, approved.stdout
     resume(fresh, APPROVED, {"app1": "verified"}, tenant="beta", patch_executor_key=str(keys["executor"]))
-    assert installed(fresh, "app1")["fleet-service"] == "2.0"
-    reported = fresh.play("patch_report.yml", patch_cycle=APPROVED)
+    reported = play(fresh, "patch_report.yml", patch_cycle=APPROVED)
     assert reported.returncode == 0, reported.stdout
     assert "approved: for apply by approver" in said(reported)

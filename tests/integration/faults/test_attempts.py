@@ -6,68 +6,36 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
-
-import pytest
 
 from ..conftest import RunningLab, said
 from .aftermath import (
+    BOTH,
+    NEITHER,
+    UNTOUCHED,
     Clock,
     apply,
     apply_until,
     assert_sound,
+    attempt_in_transaction,
     boots,
     count_boots,
     drains,
-    hold_transaction,
     install,
     installed,
     intended,
-    let_transaction_go,
-    meanwhile,
+    let_go_after_opening,
+    openings,
     prepare,
     recorded,
     results,
     resume,
     users,
     wait_for,
-    wait_for_transaction,
 )
 
-BOTH = {"web1": "verified", "web2": "verified"}
-NONE = {"web1": "not_attempted", "web2": "not_attempted"}
-UNTOUCHED = {"fleet-hello": "1.0", "fleet-tools": "1.0"}
-
-
-@pytest.fixture(scope="module")
-def fleet(start_lab: Callable[..., RunningLab]) -> RunningLab:
-    """Two web servers behind the load balancer, one in the first wave and one in the next."""
-    return start_lab("faultattempts", "--only", "lb1,web1,web2")
-
-
-@contextmanager
-def attempt_in_transaction(lab: RunningLab, cycle: str) -> Iterator[subprocess.Popen[bytes]]:
-    """An attempt that lives, with ``web1`` in its transaction. It is killed at the end, unless it has ended."""
-    hold_transaction(lab, "web1")
-    controller = lab.start("patch_apply.yml", patch_cycle=cycle, patch_tenants=["alpha"])
-    try:
-        wait_for_transaction(lab, "web1")
-        yield controller
-    finally:
-        if controller.poll() is None:
-            os.killpg(controller.pid, signal.SIGKILL)
-            controller.wait()
-
-
-def openings(lab: RunningLab, cycle: str) -> list[dict[str, Any]]:
-    """What was said at the opening of each attempt."""
-    return [entry["data"]["opening"] for entry in lab.ledger("alpha", cycle) if "opening" in entry["data"]]
+HOSTS = ("lb1", "web1", "web2")
+"""One in the first wave and one in the next, behind the load balancer."""
 
 
 def test_a_controller_that_is_killed_at_every_step_in_turn_does_none_of_them_twice(fresh: RunningLab) -> None:
@@ -86,20 +54,6 @@ def test_a_controller_that_is_killed_at_every_step_in_turn_does_none_of_them_twi
         assert (drains(fresh, host), boots(fresh, host)) == (1, 1), host
         assert installed(fresh, host)["fleet-hello"] == "2.0"
     assert fresh.servers() == {"web1": "UP", "web2": "UP"}
-
-
-def test_a_controller_that_is_asked_to_end_leaves_its_host_to_the_next_attempt(fresh: RunningLab) -> None:
-    cycle = "2026-02"
-    install(fresh, "web1", "fleet-slow=1.0")
-    prepare(fresh, cycle)
-    with users(fresh):
-        with attempt_in_transaction(fresh, cycle) as controller:
-            controller.terminate()
-            assert controller.wait(timeout=60) != 0
-        let_transaction_go(fresh, "web1")
-        resume(fresh, cycle, BOTH)
-    assert installed(fresh, "web1") == {"fleet-hello": "2.0", "fleet-slow": "2.0", "fleet-tools": "1.0"}
-    assert fresh.ssh("web1", "grep -c ' upgrade fleet-slow:all ' /var/log/dpkg.log") == "1"
 
 
 def test_a_rollback_that_was_begun_is_finished_and_nothing_is_applied_again(fresh: RunningLab) -> None:
@@ -127,11 +81,6 @@ def test_an_attempt_beside_a_living_one_is_refused_and_takes_over_from_a_dead_on
     for each in (cycle, emergency):
         prepare(fresh, each)
 
-    def let_go_later() -> None:
-        begun = len(openings(fresh, cycle))
-        wait_for(lambda: len(openings(fresh, cycle)) > begun)
-        let_transaction_go(fresh, "web1")
-
     with users(fresh):
         with attempt_in_transaction(fresh, cycle) as controller:
             begun = len(fresh.ledger("alpha", cycle))
@@ -153,7 +102,7 @@ def test_an_attempt_beside_a_living_one_is_refused_and_takes_over_from_a_dead_on
         assert f"of cycle {cycle} died in the middle of the change of web1" in said(left)
         assert not fresh.outcomes("alpha", emergency)
         owner = openings(fresh, cycle)[-1]["owner"]
-        with meanwhile(let_go_later):
+        with let_go_after_opening(fresh, cycle, "web1"):
             resume(fresh, cycle, BOTH)
         assert openings(fresh, cycle)[-1]["took_over"] == [{"owner": owner}]
         resume(fresh, emergency, dict.fromkeys(BOTH, "unchanged"))
@@ -185,8 +134,7 @@ def test_a_run_that_jumps_over_tasks_changes_nothing(fresh: RunningLab) -> None:
     stop.touch()
     stopped = apply(fresh, cycle, "--skip-tags", "always")
     assert stopped.returncode != 0
-    assert_sound(fresh, cycle, NONE)
-    assert {host: installed(fresh, host) for host in NONE} == dict.fromkeys(NONE, UNTOUCHED)
+    assert_sound(fresh, cycle, NEITHER)
     stop.unlink()
     resume(fresh, cycle, BOTH)
 
@@ -196,7 +144,7 @@ def test_a_limit_changes_nobody_else_and_no_order(fresh: RunningLab) -> None:
     prepare(fresh, cycle)
     too_early = apply(fresh, cycle, "--limit", "web2")
     assert too_early.returncode != 0
-    assert_sound(fresh, cycle, NONE)
+    assert_sound(fresh, cycle, NEITHER)
     assert "Wave canary is not complete: web1" in results(fresh, cycle)["web2"].reason
     first = apply(fresh, cycle, "--limit", "web1")
     assert first.returncode == 0

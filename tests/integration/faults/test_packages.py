@@ -6,83 +6,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from ..conftest import RunningLab, said
 from .aftermath import (
     BETWEEN_LOOK_AND_CHANGE,
+    BOTH,
+    UNTOUCHED,
+    again_changes_nothing,
     apply,
     assert_sound,
     install,
     installed,
+    intended,
+    meanwhile,
     prepare,
     results,
     resume,
     users,
+    wait_for,
 )
 
-BOTH = {"web1": "verified", "web2": "verified"}
+HOSTS = ("lb1", "web1", "web2")
 POOL = "/srv/fleet-repository/deb/pool"
+HELLO = f"{POOL}/lab-security/fleet-hello_2.0_all.deb"
+# Has the lock until the file is removed; then it installs what it was given, as apt does, before it lets go.
+LOCK_HOLDER = """#!/usr/bin/python3
+import fcntl, os, pathlib, subprocess, sys, time
+lock = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+held = pathlib.Path("/run/lock-held")
+held.touch()
+while held.exists():
+    time.sleep(0.1)
+if sys.argv[1:]:
+    subprocess.run(["dpkg", "--install", *sys.argv[1:]], env=dict(os.environ, DPKG_FRONTEND_LOCKED="1"), check=True)
+"""
+GIVE_BACK = "rm -f /run/lock-held"
 
 
-@pytest.fixture(scope="module")
-def fleet(start_lab: Callable[..., RunningLab]) -> RunningLab:
-    """Two web servers behind the load balancer."""
-    return start_lab("faultpackages", "--only", "lb1,web1,web2")
-
-
-def lock_held_by(program: str, seconds: int) -> str:
+def lock_held_by(program: str, *packages: str) -> str:
     """A command that starts a program of this name, and ends when that has the package manager's lock."""
-    code = (
-        'import fcntl, pathlib, time; lock = open("/var/lib/dpkg/lock-frontend", "w"); '
-        f'fcntl.lockf(lock, fcntl.LOCK_EX); pathlib.Path("/run/lock-taken").touch(); time.sleep({seconds})'
-    )
     path = f"/usr/local/bin/{program}"
     return (
-        f"printf '#!/usr/bin/python3\\n%s\\n' '{code}' >{path} && chmod 755 {path} && rm -f /run/lock-taken && "
-        f"systemd-run --quiet --collect {path} && until [ -e /run/lock-taken ]; do sleep 0.1; done"
+        f"cat >{path} <<'END'\n{LOCK_HOLDER}END\n"
+        f"chmod 755 {path} && systemd-run --quiet --collect {path} {' '.join(packages)} && "
+        "until [ -e /run/lock-held ]; do sleep 0.1; done"
     )
+
+
+def wait_for_module(lab: RunningLab, host: str, module: str) -> None:
+    """Wait until a module has been at work on the host for a second, so that a lock has kept it waiting."""
+    payload = f"/tmp/ansible_bankops.fleet.{module}_payload_*"
+    lab.ssh(host, f"timeout 60 sh -c 'until ls -d {payload}; do sleep 0.1; done' && sleep 1")
+
+
+def seconds(lab: RunningLab, cycle: str, host: str, phase: str) -> float:
+    """How long a step of the host took."""
+    steps = (entry["data"] for entry in lab.ledger("alpha", cycle) if (entry["host"], entry["phase"]) == (host, phase))
+    return float(next(data["task"]["seconds"] for data in steps if "task" in data))
 
 
 def test_a_lock_that_is_given_back_is_waited_for_before_the_host_is_drained(fresh: RunningLab) -> None:
     cycle = "2026-11"
     prepare(fresh, cycle)
-    fresh.ssh("web1", lock_held_by("site-tool", 20))
-    with users(fresh):
+    fresh.ssh("web1", lock_held_by("site-tool"))
+
+    def give_back() -> None:
+        try:
+            wait_for_module(fresh, "web1", "updates_info")
+            assert not intended(fresh, cycle, "web1", "drain")
+        finally:
+            fresh.ssh("web1", GIVE_BACK)
+
+    with users(fresh), meanwhile(give_back):
         applied = apply(fresh, cycle)
     assert applied.returncode == 0
     assert_sound(fresh, cycle, BOTH)
+    assert seconds(fresh, cycle, "web1", "preflight") > 1
 
 
-def test_a_lock_that_is_given_back_in_time_is_waited_for(fresh: RunningLab) -> None:
-    cycle = "2026-01"
-    prepare(fresh, cycle, patch_hooks=BETWEEN_LOOK_AND_CHANGE)
-    with users(fresh):
-        applied = apply(fresh, cycle, fault=lock_held_by("site-tool", 4))
+@pytest.mark.parametrize(
+    ("cycle", "program", "packages"),
+    [
+        ("2026-01", "site-tool", []),
+        pytest.param(
+            "2026-12",
+            "unattended-upgrade",
+            [HELLO],
+            marks=pytest.mark.xfail(reason="what is left to do is not asked for again after the lock was waited for"),
+        ),
+    ],
+)
+def test_a_lock_that_is_taken_after_the_look_is_waited_for(
+    fresh: RunningLab, cycle: str, program: str, packages: list[str]
+) -> None:
+    """Whoever has it may even install a part of the plan meanwhile."""
+    prepare(fresh, cycle, "--limit", "web1", patch_hooks=BETWEEN_LOOK_AND_CHANGE)
+
+    def give_back() -> None:
+        try:
+            wait_for(lambda: intended(fresh, cycle, "web1", "apply"))
+            wait_for_module(fresh, "web1", "updates")
+            assert installed(fresh, "web1") == UNTOUCHED
+        finally:
+            fresh.ssh("web1", GIVE_BACK)
+
+    with users(fresh), meanwhile(give_back):
+        applied = apply(fresh, cycle, "--limit", "web1", fault=lock_held_by(program, *packages))
     assert applied.returncode == 0
-    assert_sound(fresh, cycle, BOTH)
+    assert_sound(fresh, cycle, {"web1": "verified"})
+    assert seconds(fresh, cycle, "web1", "apply") > 1
 
 
 def test_a_lock_that_stays_leaves_the_host_untouched_and_back_in_service(fresh: RunningLab) -> None:
     cycle = "2026-02"
+    expected = {"web1": "failed", "web2": "not_attempted"}
     prepare(fresh, cycle, patch_hooks=BETWEEN_LOOK_AND_CHANGE, patch_lock_timeout=2)
     with users(fresh):
-        applied = apply(fresh, cycle, fault=lock_held_by("site-tool", 3600))
+        applied = apply(fresh, cycle, fault=lock_held_by("site-tool"))
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"web1": "failed", "web2": "not_attempted"})
+    assert_sound(fresh, cycle, expected)
     web1 = results(fresh, cycle)["web1"]
     assert web1.in_service == "yes"
     assert "lock is still held by process" in web1.reason
     assert "site-tool" in web1.reason
-    assert installed(fresh, "web1") == {"fleet-hello": "1.0", "fleet-tools": "1.0"}
+    again_changes_nothing(fresh, cycle, expected)
 
 
 def test_unattended_upgrades_beside_us_keep_the_host_as_it_is_until_they_are_done(fresh: RunningLab) -> None:
     cycle = "2026-03"
     prepare(fresh, cycle, patch_lock_timeout=2)
-    fresh.ssh("web1", lock_held_by("unattended-upgrade", 3600))
+    fresh.ssh("web1", lock_held_by("unattended-upgrade"))
     with users(fresh):
         applied = apply(fresh, cycle)
     assert applied.returncode != 0
@@ -91,7 +146,7 @@ def test_unattended_upgrades_beside_us_keep_the_host_as_it_is_until_they_are_don
     assert "at work beside us" in web1.reason
     assert "unattended-upgrade" in web1.reason
     assert web1.in_service == "yes"
-    fresh.ssh("web1", "pkill -f /usr/local/bin/unattended-upgrade")
+    fresh.ssh("web1", GIVE_BACK)
     resume(fresh, cycle, BOTH)
 
 
@@ -114,78 +169,81 @@ def test_a_part_of_the_plan_that_was_interrupted_is_finished(fresh: RunningLab) 
         applied = apply(fresh, cycle)
     assert applied.returncode == 0
     assert_sound(fresh, cycle, BOTH)
-    assert installed(fresh, "web1")["fleet-hello"] == "2.0"
 
 
 def test_an_interrupted_dpkg_that_cannot_be_finished_stops_before_any_change(fresh: RunningLab) -> None:
     cycle = "2026-05"
+    expected = {"web1": "failed", "web2": "not_attempted"}
     prepare(fresh, cycle)
     fresh.ssh("web1", f"dpkg --unpack {POOL}/lab-security/fleet-broken_2.0_all.deb")
     with users(fresh):
         applied = apply(fresh, cycle)
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"web1": "failed", "web2": "not_attempted"})
+    assert_sound(fresh, cycle, expected)
     web1 = results(fresh, cycle)["web1"]
     assert "could not be finished" in web1.reason
     assert web1.in_service == "yes"
-    assert fresh.ssh("web1", "dpkg-query -W -f '${Version}' fleet-hello") == "1.0"
+    again_changes_nothing(fresh, cycle, expected)
 
 
 def test_a_broken_package_is_rolled_back_and_spends_the_budget(fresh: RunningLab) -> None:
     cycle = "2026-06"
+    expected = {"web1": "rolled_back", "web2": "not_attempted"}
     install(fresh, "web1", "fleet-broken=1.0")
     prepare(fresh, cycle)
     with users(fresh):
         applied = apply(fresh, cycle)
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"web1": "rolled_back", "web2": "not_attempted"})
+    assert_sound(fresh, cycle, expected)
     found = results(fresh, cycle)
     assert found["web1"].in_service == "yes"
     assert "budget" in found["web2"].reason
-    assert installed(fresh, "web1") == {"fleet-broken": "1.0", "fleet-hello": "1.0", "fleet-tools": "1.0"}
     assert fresh.ssh("web1", "dpkg --audit") == ""
+    again_changes_nothing(fresh, cycle, expected)
 
 
 def test_a_service_that_does_not_come_back_is_brought_back_with_its_old_version(fresh: RunningLab) -> None:
     cycle = "2026-07"
+    expected = {"web1": "rolled_back", "web2": "not_attempted"}
     install(fresh, "web1", "fleet-fragile=1.0")
     prepare(fresh, cycle, patch_verify_timeout=5)
     with users(fresh):
         applied = apply(fresh, cycle)
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"web1": "rolled_back", "web2": "not_attempted"})
+    assert_sound(fresh, cycle, expected)
     web1 = results(fresh, cycle)["web1"]
     assert web1.in_service == "yes"
     assert "fleet-fragile.service" in web1.reason
-    assert installed(fresh, "web1")["fleet-fragile"] == "1.0"
     assert fresh.ssh("web1", "systemctl is-active fleet-fragile") == "active"
+    again_changes_nothing(fresh, cycle, expected)
 
 
 def test_a_rollback_that_fails_leaves_the_host_out_of_service_and_says_so(fresh: RunningLab) -> None:
     cycle = "2026-08"
+    expected = {"web1": "failed", "web2": "not_attempted"}
     install(fresh, "web1", "fleet-broken=1.0")
     prepare(fresh, cycle)
     fresh.ssh("web1", "for file in /var/lib/bankops-fleet/*/kept/*.deb; do echo damaged >>$file; done")
     with users(fresh):
         applied = apply(fresh, cycle)
         assert applied.returncode != 0
-        assert_sound(fresh, cycle, {"web1": "failed", "web2": "not_attempted"})
+        assert_sound(fresh, cycle, expected)
         assert results(fresh, cycle)["web1"].in_service == "no"
         assert fresh.servers() == {"web1": "DRAIN", "web2": "UP"}
         assert "web1: failed, out of service" in said(applied)
         # Nobody comes and forgets it: the host waits for a person, and its cluster for the host.
-        again = apply(fresh, cycle)
-        assert again.returncode != 0
-        assert_sound(fresh, cycle, {"web1": "failed", "web2": "not_attempted"})
+        again_changes_nothing(fresh, cycle, expected)
 
 
 def test_an_update_of_the_ssh_server_itself_is_seen_to_its_end(fresh: RunningLab) -> None:
     cycle = "2026-09"
     for host in BOTH:
         install(fresh, host, "fleet-access=1.0")
+    server = "systemctl show -P MainPID ssh.service"
+    before = {host: fresh.ssh(host, server) for host in BOTH}
     prepare(fresh, cycle)
     with users(fresh):
         applied = apply(fresh, cycle)
     assert applied.returncode == 0
     assert_sound(fresh, cycle, BOTH)
-    assert installed(fresh, "web1")["fleet-access"] == "2.0"
+    assert all(fresh.ssh(host, server) != before[host] for host in BOTH)

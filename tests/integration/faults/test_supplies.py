@@ -6,40 +6,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from ..conftest import RunningLab, said
-from .aftermath import BETWEEN_LOOK_AND_CHANGE, apply, assert_sound, install, installed, prepare, results, resume
+from .aftermath import (
+    APP_UNTOUCHED,
+    BETWEEN_LOOK_AND_CHANGE,
+    again_changes_nothing,
+    apply,
+    assert_sound,
+    install,
+    installed,
+    intended,
+    play,
+    prepare,
+    results,
+    resume,
+)
 
+HOSTS = ("app1",)
+VERIFIED, SKIPPED, FAILED = ({"app1": outcome} for outcome in ("verified", "skipped", "failed"))
 SOURCES = "/etc/apt/sources.list.d/fleet-lab.sources"
-OLD = {"fleet-hello": "1.0", "fleet-lib": "1.0", "fleet-service": "1.0", "fleet-tools": "1.0"}
 ROOM = 400
 """Megabytes; staging refuses to leave less than 256 of them free."""
 
+KEEP_FULL = "while sleep 0.05; do cat /dev/zero >>/var/filler; done"
 SMALL = {"/": 10, "/boot": 2, "/var": 5}
-
-
-@pytest.fixture(scope="module")
-def fleet(start_lab: Callable[..., RunningLab]) -> RunningLab:
-    """One host, of tenant beta."""
-    return start_lab("faultsupplies", "--only", "app1")
 
 
 def away(lab: RunningLab) -> None:
     """The repository cannot be reached any more."""
-    lab.ssh("app1", f"sed -i 's#/srv/fleet-repository#/srv/nowhere#' {SOURCES}")
+    lab.ssh("app1", "mount -t tmpfs nothing /srv/fleet-repository")
 
 
 def back(lab: RunningLab) -> None:
     """It can be reached again."""
-    lab.ssh("app1", f"sed -i 's#/srv/nowhere#/srv/fleet-repository#' {SOURCES}")
+    lab.ssh("app1", "umount /srv/fleet-repository")
 
 
-def withdraw(lab: RunningLab) -> None:
-    """The repository has the planned versions no longer."""
-    lab.ssh("app1", f"sed -i 's/^Suites: .*/Suites: lab/' {SOURCES}")
+def offer(lab: RunningLab, suites: str) -> None:
+    """The repository has these suites; without ``lab-security`` the planned versions are withdrawn."""
+    lab.ssh("app1", f"sed -i 's/^Suites: .*/Suites: {suites}/' {SOURCES} && apt-get update -qq")
 
 
 def mount_small(lab: RunningLab, path: str, megabytes: int) -> None:
@@ -59,51 +66,69 @@ def fill(path: str) -> str:
 def test_a_repository_that_cannot_be_reached_makes_a_plan_that_does_not_know(fresh: RunningLab) -> None:
     cycle = "2026-01"
     away(fresh)
-    planned = fresh.play("patch_plan.yml", patch_cycle=cycle)
+    planned = play(fresh, "patch_plan.yml", patch_cycle=cycle)
+    assert planned.returncode == 0
     assert "could not be refreshed" in said(planned)
     applied = apply(fresh, cycle, tenant="beta")
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"app1": "skipped"}, tenant="beta")
-    assert installed(fresh, "app1") == OLD
+    assert_sound(fresh, cycle, SKIPPED, tenant="beta")
+    again_changes_nothing(fresh, cycle, SKIPPED, tenant="beta")
+    # What the plan itself decided is for another plan to decide anew.
+    back(fresh)
+    prepare(fresh, cycle, patch_replace=True)
+    resume(fresh, cycle, VERIFIED, tenant="beta")
 
 
 def test_a_repository_that_went_away_before_the_staging_leaves_the_host_as_it_is(fresh: RunningLab) -> None:
     cycle = "2026-02"
-    assert fresh.play("patch_plan.yml", patch_cycle=cycle).returncode == 0
+    assert play(fresh, "patch_plan.yml", patch_cycle=cycle).returncode == 0
     away(fresh)
-    fresh.play("patch_stage.yml", patch_cycle=cycle)
+    staged = play(fresh, "patch_stage.yml", patch_cycle=cycle)
+    # The other hosts of a fleet are staged all the same.
+    assert staged.returncode == 0
+    assert "The download failed" in said(staged)
     back(fresh)
     applied = apply(fresh, cycle, tenant="beta")
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"app1": "skipped"}, tenant="beta")
-    assert "stage" in results(fresh, cycle, "beta")["app1"].reason
-    assert installed(fresh, "app1") == OLD
-    assert fresh.play("patch_stage.yml", patch_cycle=cycle).returncode == 0
-    resume(fresh, cycle, {"app1": "verified"}, tenant="beta")
+    assert_sound(fresh, cycle, SKIPPED, tenant="beta")
+    assert "Nothing was staged on this host" in results(fresh, cycle, "beta")["app1"].reason
+    assert play(fresh, "patch_stage.yml", patch_cycle=cycle).returncode == 0
+    resume(fresh, cycle, VERIFIED, tenant="beta")
+
+
+def test_a_repository_that_went_away_after_the_staging_is_not_missed(fresh: RunningLab) -> None:
+    cycle = "2026-10"
+    prepare(fresh, cycle)
+    away(fresh)
+    resume(fresh, cycle, VERIFIED, tenant="beta")
 
 
 def test_a_version_that_was_withdrawn_before_the_staging_is_not_replaced_by_another(fresh: RunningLab) -> None:
     cycle = "2026-03"
-    assert fresh.play("patch_plan.yml", patch_cycle=cycle).returncode == 0
-    withdraw(fresh)
-    fresh.ssh("app1", "apt-get update -qq")
-    fresh.play("patch_stage.yml", patch_cycle=cycle)
+    assert play(fresh, "patch_plan.yml", patch_cycle=cycle).returncode == 0
+    offer(fresh, "lab")
+    staged = play(fresh, "patch_stage.yml", patch_cycle=cycle)
+    assert staged.returncode == 0
+    assert "No repository of this host has the planned version any more" in said(staged)
     applied = apply(fresh, cycle, tenant="beta")
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"app1": "skipped"}, tenant="beta")
-    assert installed(fresh, "app1") == OLD
+    assert_sound(fresh, cycle, SKIPPED, tenant="beta")
+    again_changes_nothing(fresh, cycle, SKIPPED, tenant="beta")
 
 
-def test_a_version_that_was_withdrawn_after_the_staging_is_left_alone(fresh: RunningLab) -> None:
+def test_a_version_that_was_withdrawn_after_the_staging_is_not_installed(fresh: RunningLab) -> None:
     cycle = "2026-04"
     prepare(fresh, cycle)
-    withdraw(fresh)
-    fresh.ssh("app1", "apt-get update -qq")
-    apply(fresh, cycle, tenant="beta")
-    assert_sound(fresh, cycle, {"app1": "unchanged"}, tenant="beta")
-    assert installed(fresh, "app1") == OLD
-    preflight = [entry for entry in fresh.ledger("beta", cycle) if entry["phase"] == "preflight"][-1]
-    assert {change["name"] for change in preflight["data"]["vanished"]} >= {"fleet-hello", "fleet-service"}
+    offer(fresh, "lab")
+    applied = apply(fresh, cycle, tenant="beta")
+    assert applied.returncode != 0
+    assert_sound(fresh, cycle, SKIPPED, tenant="beta")
+    app1 = results(fresh, cycle, "beta")["app1"]
+    assert "fleet-hello is still at 1.0, and 2.0 is not offered any more" in app1.reason
+    assert app1.in_service == "yes"
+    assert not intended(fresh, cycle, "app1", "apply", tenant="beta")
+    offer(fresh, "lab lab-security")
+    resume(fresh, cycle, VERIFIED, tenant="beta")
 
 
 def test_what_somebody_has_done_by_hand_already_is_left_out(fresh: RunningLab) -> None:
@@ -112,7 +137,7 @@ def test_what_somebody_has_done_by_hand_already_is_left_out(fresh: RunningLab) -
     fresh.ssh("app1", "apt-get update -qq && apt-get install -qqy --only-upgrade fleet-hello")
     applied = apply(fresh, cycle, tenant="beta")
     assert applied.returncode == 0
-    assert_sound(fresh, cycle, {"app1": "verified"}, tenant="beta")
+    assert_sound(fresh, cycle, VERIFIED, tenant="beta")
     preflight = next(entry for entry in fresh.ledger("beta", cycle) if entry["phase"] == "preflight")
     assert [change["name"] for change in preflight["data"]["vanished"]] == ["fleet-hello"]
 
@@ -125,11 +150,10 @@ def test_a_full_disk_is_seen_before_anything_is_changed(fresh: RunningLab, path:
     fresh.ssh("app1", fill(path))
     applied = apply(fresh, cycle, tenant="beta")
     assert applied.returncode != 0
-    assert_sound(fresh, cycle, {"app1": "skipped"}, tenant="beta")
+    assert_sound(fresh, cycle, SKIPPED, tenant="beta")
     assert f"{path} has 0 MB free" in results(fresh, cycle, "beta")["app1"].reason
-    assert installed(fresh, "app1") == OLD
     fresh.ssh("app1", f"rm {path}/filler")
-    resume(fresh, cycle, {"app1": "verified"}, tenant="beta")
+    resume(fresh, cycle, VERIFIED, tenant="beta")
 
 
 def test_a_boot_that_fills_up_during_the_change_is_taken_back_and_named(fresh: RunningLab) -> None:
@@ -141,25 +165,26 @@ def test_a_boot_that_fills_up_during_the_change_is_taken_back_and_named(fresh: R
     applied = apply(fresh, cycle, tenant="beta", fault=fill("/boot"))
     assert applied.returncode != 0
     # The old versions are back, and the disk is still full, so nobody says that the host is well.
-    assert_sound(fresh, cycle, {"app1": "failed"}, tenant="beta")
+    assert_sound(fresh, cycle, FAILED, tenant="beta")
     assert "disk_low /boot" in results(fresh, cycle, "beta")["app1"].reason
-    assert installed(fresh, "app1") == OLD
+    assert installed(fresh, "app1") == APP_UNTOUCHED
     assert fresh.ssh("app1", "dpkg --audit; ls /boot").split() == [
         "config-6.1.0-98-fleet",
         "filler",
         "vmlinuz-6.1.0-98-fleet",
     ]
+    again_changes_nothing(fresh, cycle, FAILED, tenant="beta")
 
 
 def test_a_var_that_fills_up_during_the_change_is_a_failure_that_is_seen(fresh: RunningLab) -> None:
     cycle = "2026-08"
     mount_small(fresh, "/var", ROOM)
     prepare(fresh, cycle, patch_minimum_free_mb=SMALL, patch_hooks=BETWEEN_LOOK_AND_CHANGE, patch_verify_timeout=5)
-    applied = apply(fresh, cycle, tenant="beta", fault=fill("/var"))
+    # Somebody takes the room again as soon as there is any.
+    applied = apply(fresh, cycle, tenant="beta", fault=f"systemd-run --unit filler sh -c '{KEEP_FULL}'; {fill('/var')}")
     assert applied.returncode != 0
-    found = results(fresh, cycle, "beta")["app1"]
-    assert_sound(fresh, cycle, {"app1": str(found.outcome)}, tenant="beta")
-    assert str(found.outcome) in ("failed", "rolled_back")
-    assert "No space left" in found.reason
-    fresh.ssh("app1", "rm /var/filler")
-    assert installed(fresh, "app1") == OLD
+    assert_sound(fresh, cycle, FAILED, tenant="beta")
+    assert "No space left" in results(fresh, cycle, "beta")["app1"].reason
+    again_changes_nothing(fresh, cycle, FAILED, tenant="beta")
+    fresh.ssh("app1", "systemctl stop filler && rm /var/filler")
+    assert installed(fresh, "app1") == APP_UNTOUCHED
