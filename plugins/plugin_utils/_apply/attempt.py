@@ -329,8 +329,9 @@ def _record_left_over(book: Book, attempt: Attempt, now_missing: str) -> None:
         waits = host not in included
         reason = "outside the limit of this attempt" if waits else now_missing
         if host in progress.attempts[-1].started:
+            # Not the last word: a further attempt examines it, as after a controller that died.
             unknown = "the attempt ended before its outcome was known"
-            _record_outcome(book, attempt.number, host, HostOutcome.FAILED, unknown, "unknown")
+            _record_outcome(book, attempt.number, host, HostOutcome.UNREACHABLE, unknown, "unknown")
         elif progress.in_the_middle(host):
             earlier = f"{reason}; an earlier attempt ended in the middle of its change"
             _record_outcome(book, attempt.number, host, HostOutcome.NOT_ATTEMPTED, earlier, "unknown")

@@ -85,6 +85,20 @@ def may_roll_back(steps: Steps) -> bool:
     return kind not in _UNTOUCHED
 
 
+def was_refused(steps: Steps) -> bool:
+    """The host itself refused the change before anything was changed, for a reason that may be gone the next time."""
+    apply = steps.get(Step.APPLY) or {}
+    kind = (apply.get("fleet_failure") or {}).get("kind")
+    # What was interrupted has been tried to be finished, and is broken.
+    return bool(apply.get("failed", False)) and kind in _UNTOUCHED - {"interrupted"}
+
+
+def went_away(result: Result) -> bool:
+    """The host does not answer, or is still at work: how the step ends is not known, and a further attempt sees it."""
+    kind = (result.get("fleet_failure") or {}).get("kind")
+    return bool(result.get("fleet_unreachable") or result.get("unreachable")) or kind == "still_running"
+
+
 def may_return(steps: Steps) -> bool:
     """The host was drained, and is known to be well: verified, or rolled back and verified, or never changed."""
     if not went_well(steps, Step.DRAIN):

@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import 
     Steps,
     may_return,
     may_roll_back,
+    went_away,
     went_well,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import PreflightVerdict
@@ -60,7 +61,7 @@ class Way:
             return
         if self.policy["load_balancer"] and not self._take(steps, Step.DRAIN):
             return
-        if not self._forward(steps) and may_roll_back(steps) and not went_away(steps) and not self.simulated:
+        if not self._forward(steps) and may_roll_back(steps) and not _is_away(steps) and not self.simulated:
             self._back(steps, reboot=False)
         self._give_back(steps)
 
@@ -111,10 +112,10 @@ class Way:
         return went_well(steps, step)
 
 
-def went_away(steps: Steps) -> bool:
-    """The host did not answer in its latest step. Nothing can be done about it now; a further attempt resumes it."""
+def _is_away(steps: Steps) -> bool:
+    """Nothing can be done about the host now; a further attempt resumes it."""
     latest = next(reversed(list(steps.values())), None)
-    return bool((latest or {}).get("fleet_unreachable"))
+    return went_away(latest or {})
 
 
 def _has_stayed(steps: Steps, proven: Step) -> bool:

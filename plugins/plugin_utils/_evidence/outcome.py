@@ -14,7 +14,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Steps, may_roll_back, ran, went_well
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import (
+    Steps,
+    may_roll_back,
+    ran,
+    was_refused,
+    went_away,
+    went_well,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import PreflightVerdict
 
@@ -61,7 +68,7 @@ def count(outcomes: Mapping[str, str], population: Iterable[str]) -> dict[str, i
 
 def _judge(steps: Steps) -> tuple[HostOutcome, str]:
     last = next((name for name in reversed(ON_HOST) if ran(steps, name)), None)
-    if last and _unreachable(steps, last):
+    if last and went_away(steps[last] or {}):
         return HostOutcome.UNREACHABLE, _why(steps, last)
     begun = any(ran(steps, name) for name in ON_HOST[1:])
     if not begun and not ran(steps, "drain") and not ran(steps, "return_to_service"):
@@ -71,6 +78,8 @@ def _judge(steps: Steps) -> tuple[HostOutcome, str]:
         return HostOutcome.SKIPPED, _why(steps, "drain")
     if ran(steps, "return_to_service") and not went_well(steps, "return_to_service"):
         return HostOutcome.FAILED, _why(steps, "return_to_service")
+    if was_refused(steps) and not _resumed(steps):
+        return HostOutcome.SKIPPED, _why(steps, "apply")
     if _settled(steps, "verify_after_rollback") and went_well(steps, "rollback"):
         return HostOutcome.ROLLED_BACK, _first_failure(steps)
     if went_well(steps, "apply") and _settled(steps, "verify") and not _failed_on_the_way(steps):
@@ -122,11 +131,6 @@ def _may_be_drained(drain: Mapping[str, Any]) -> bool:
     failure = drain.get("fleet_failure") or {"kind": "unknown"}
     not_put_back = (failure.get("data") or {}).get("not_put_back")
     return bool(drain.get("changed", False) or failure["kind"] in ("unknown", "unreachable") or not_put_back)
-
-
-def _unreachable(steps: Steps, name: str) -> bool:
-    result = steps.get(name) or {}
-    return bool(result.get("fleet_unreachable", False) or result.get("unreachable", False))
 
 
 def _settled(steps: Steps, name: str) -> bool:

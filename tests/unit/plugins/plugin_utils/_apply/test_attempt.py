@@ -143,18 +143,22 @@ def test_hosts_that_the_inventory_lost_are_not_attempted(tmp_path: Path) -> None
     assert (done.outcome, done.reason) == (HostOutcome.NOT_ATTEMPTED, "the inventory does not have it")
 
 
-def test_a_host_begun_and_never_judged_has_failed_and_may_be_out_of_service(tmp_path: Path) -> None:
+def test_a_host_begun_and_never_judged_may_be_out_of_service_and_is_examined_by_the_next_attempt(
+    tmp_path: Path,
+) -> None:
     book = make_book(tmp_path)
     attempt = open_(book)
     book.write(attempt.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
     closed = close_attempt(book, attempt, now_missing="the end came first")
     assert closed["hosts"]["web1"] == {
-        "outcome": "failed",
+        "outcome": "unreachable",
         "in_service": "unknown",
         "reason": "the attempt ended before its outcome was known",
     }
     assert closed["hosts"]["web2"]["outcome"] == "not_attempted"
     assert sum(closed["counts"].values()) == 3
+    assert book.progress().in_the_middle("web1")
+    assert open_(book).batches[0] == ["web1"]
 
 
 def test_check_mode_leaves_no_outcome(tmp_path: Path) -> None:

@@ -90,7 +90,11 @@ def test_a_change_that_did_not_begin_leaves_the_host_in_service() -> None:
     assert go({Step.APPLY: failed("lock_held")}) == ["preflight", "drain", "apply", "return_to_service"]
 
 
-@pytest.mark.parametrize("kind", ["change_failed", "still_running", "unreachable"])
+def test_a_change_that_is_still_at_work_is_left_alone() -> None:
+    assert go({Step.APPLY: failed("still_running")}) == ["preflight", "drain", "apply"]
+
+
+@pytest.mark.parametrize("kind", ["change_failed", "unreachable"])
 def test_a_change_that_failed_half_way_is_taken_back_and_the_host_returned(kind: str) -> None:
     assert go({Step.APPLY: failed(kind)}) == ["preflight", "drain", "apply", *BACK, "return_to_service"]
 

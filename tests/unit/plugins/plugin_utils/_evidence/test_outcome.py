@@ -166,15 +166,33 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "not verified after the rollback": ({**ALONE, "apply": BROKEN, "rollback": CHANGED}, "failed", "unknown", "apply"),
     "refused before anything changed": (
         {**ALONE, "apply": failed("another apt is at work", "lock_held")},
-        "failed",
+        "skipped",
         "yes",
         "apply: another apt",
     ),
     "refused before anything changed, returned": (
         {**BALANCED, "apply": failed("another apt is at work", "lock_held"), **RETURNED},
-        "failed",
+        "skipped",
         "yes",
         "apply: another apt",
+    ),
+    "refused before anything changed, and not returned": (
+        {**BALANCED, "apply": failed("another apt is at work", "lock_held"), "return_to_service": failed("not up")},
+        "failed",
+        "no",
+        "return to service: not up",
+    ),
+    "an interrupted dpkg that could not be finished": (
+        {**BALANCED, "apply": failed("half-configured", "interrupted"), **RETURNED},
+        "failed",
+        "yes",
+        "apply: half-configured",
+    ),
+    "the change is still at work": (
+        {**BALANCED, "apply": failed("it still runs after 3600 s", "still_running")},
+        "unreachable",
+        "no",
+        "apply: it still runs",
     ),
     "changed, failed, could not be rolled back": ({**ALONE, "apply": BROKEN}, "failed", "unknown", "apply: nginx"),
     "nothing was changed, and it is unwell": (
