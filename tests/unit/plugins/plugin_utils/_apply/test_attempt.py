@@ -143,7 +143,7 @@ def test_hosts_that_the_inventory_lost_are_not_attempted(tmp_path: Path) -> None
     assert (done.outcome, done.reason) == (HostOutcome.NOT_ATTEMPTED, "the inventory does not have it")
 
 
-def test_a_host_begun_and_never_judged_may_be_out_of_service_and_is_examined_by_the_next_attempt(
+def test_a_host_begun_and_never_judged_may_be_out_of_service_and_is_examined_next(
     tmp_path: Path,
 ) -> None:
     book = make_book(tmp_path)
