@@ -49,9 +49,7 @@ def require_approval(
     if policy["approval"] == "awx":
         return require_awx_approval(opening, plan=plan, tenant=tenant, purpose=purpose, now=now)
     signers = signers_of(policy)
-    executor = executor_of(
-        opening, plan=plan, tenant=tenant, attempt=attempt, purpose=purpose, signers=signers, now=now
-    )
+    executor = executor_of(opening, plan=plan, tenant=tenant, attempt=attempt, purpose=purpose, signers=signers)
     refusals: list[FleetError] = []
     for content, signature in state.approvals(tenant, plan):
         try:
@@ -73,7 +71,7 @@ def read_approval(
     Raises FleetError: ``approval_invalid``, ``approval_foreign``, ``approval_expired``, ``signers_missing``.
     """
     try:
-        approver = sshsig.verify(content, signature, signers_of(policy), APPROVAL_NAMESPACE, now)
+        approver = sshsig.verify(content, signature, signers_of(policy), APPROVAL_NAMESPACE)
     except FleetError as problem:
         if problem.kind == "signers_missing":
             raise

@@ -60,7 +60,7 @@ def sign_opening(
     """
     statement = Opening(plan, tenant, attempt, purpose, opened).as_bytes()
     signature = sshsig.sign(statement, key, ATTEMPT_NAMESPACE)
-    signer = sshsig.verify(statement, signature, signers, ATTEMPT_NAMESPACE, opened)
+    signer = sshsig.verify(statement, signature, signers, ATTEMPT_NAMESPACE)
     return {
         "statement": statement.decode(),
         # Not called signature: the ledger would redact what has that name.
@@ -71,7 +71,7 @@ def sign_opening(
 
 
 def executor_of(
-    opening: Mapping[str, Any], *, plan: str, tenant: str, attempt: int, purpose: str, signers: Path, now: datetime
+    opening: Mapping[str, Any], *, plan: str, tenant: str, attempt: int, purpose: str, signers: Path
 ) -> Signer:
     """Who signed the opening of this attempt. Raises FleetError: ``opening_unsigned``, ``opening_invalid``."""
     executor = opening.get("executor")
@@ -79,7 +79,7 @@ def executor_of(
         raise _unsigned(attempt, plan)
     content = str(executor.get("statement", "")).encode()
     try:
-        signer = sshsig.verify(content, sshsig.unpack(str(executor.get("sshsig", ""))), signers, ATTEMPT_NAMESPACE, now)
+        signer = sshsig.verify(content, sshsig.unpack(str(executor.get("sshsig", ""))), signers, ATTEMPT_NAMESPACE)
     except FleetError as problem:
         raise _invalid(attempt, plan, problem.message) from problem
     signed = read_opening(content)

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands, Completed
@@ -55,8 +54,11 @@ def sign(statement: bytes, key: Path, namespace: str) -> str:
     return done.stdout
 
 
-def verify(statement: bytes, signature: str, signers: Path, namespace: str, now: datetime) -> Signer:
-    """Who signed ``statement`` for ``namespace``, by the allowed-signers file ``signers`` as it holds at ``now``.
+def verify(statement: bytes, signature: str, signers: Path, namespace: str) -> Signer:
+    """Who signed ``statement`` for ``namespace``, by the allowed-signers file ``signers`` as it holds now.
+
+    Now is what ssh-keygen takes by itself. Naming a time in UTC to it needs OpenSSH 9.1, and in another zone than the
+    controller's would move those dates of the file that name no zone.
 
     Raises FleetError: ``signature_bad`` (not of this statement or not for this namespace), ``signer_unknown`` (a key
     that is not listed, or not for this namespace or this time), ``signers_missing``.
@@ -70,8 +72,7 @@ def verify(statement: bytes, signature: str, signers: Path, namespace: str, now:
         )
     with _kept(signature) as file:
         for principal in principals:
-            moment = f"verify-time={now.astimezone(timezone.utc):%Y%m%d%H%M%SZ}"
-            names = ["-f", str(signers), "-I", principal, "-n", namespace, "-s", file, "-O", moment]
+            names = ["-f", str(signers), "-I", principal, "-n", namespace, "-s", file]
             done = _keygen(["-Y", "verify", *names], statement)
             good = _GOOD.search(done.stdout)
             if done.status == 0 and good:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
 
-from .conftest import NOW, People, make_key
+from .conftest import People, make_key
 
 APPROVAL, ATTEMPT = "bankops-fleet-approval", "bankops-fleet-attempt"
 STATEMENT = b'{"plan":"1"}'
@@ -24,14 +25,12 @@ STATEMENT = b'{"plan":"1"}'
 
 def refused(people: People, signature: str, statement: bytes = STATEMENT, namespace: str = APPROVAL) -> FleetError:
     with pytest.raises(FleetError) as caught:
-        sshsig.verify(statement, signature, people.signers, namespace, NOW)
+        sshsig.verify(statement, signature, people.signers, namespace)
     return caught.value
 
 
 def test_a_signature_names_who_really_signed(people: People) -> None:
-    signer = sshsig.verify(
-        STATEMENT, sshsig.sign(STATEMENT, people.keys["alice"], APPROVAL), people.signers, APPROVAL, NOW
-    )
+    signer = sshsig.verify(STATEMENT, sshsig.sign(STATEMENT, people.keys["alice"], APPROVAL), people.signers, APPROVAL)
     shown = subprocess.run(["ssh-keygen", "-lf", people.keys["alice"]], capture_output=True, text=True, check=True)
     assert (signer.principal, signer.principals) == ("alice", ("alice",))
     assert signer.fingerprint == shown.stdout.split()[1]
@@ -61,13 +60,21 @@ def test_a_key_that_may_not_sign_for_the_namespace_is_refused(people: People) ->
     assert "not permitted for use in signature namespace" in refusal.message
 
 
-def test_a_key_holds_as_long_as_the_file_says(people: People) -> None:
-    day = NOW + timedelta(days=1)
-    people.list(people.line("alice", f'valid-before="{day:%Y%m%d%H%M%SZ}"'))
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("until", ["{:%Y%m%d%H%M%S}", "{:%Y%m%d%H%M%S}Z"])
+def test_a_key_holds_as_long_as_the_file_says(
+    people: People, monkeypatch: pytest.MonkeyPatch, zone: str, until: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
     signature = sshsig.sign(STATEMENT, people.keys["alice"], APPROVAL)
-    assert sshsig.verify(STATEMENT, signature, people.signers, APPROVAL, NOW).principal == "alice"
-    with pytest.raises(FleetError, match="key has expired"):
-        sshsig.verify(STATEMENT, signature, people.signers, APPROVAL, day + timedelta(hours=1))
+    # A date without a zone is one of the controller's zone.
+    now = datetime.now(timezone.utc if until.endswith("Z") else ZoneInfo(zone))
+    people.list(people.line("alice", f'valid-before="{until.format(now + timedelta(hours=1))}"'))
+    assert sshsig.verify(STATEMENT, signature, people.signers, APPROVAL).principal == "alice"
+    people.list(people.line("alice", f'valid-before="{until.format(now - timedelta(hours=1))}"'))
+    with pytest.raises(FleetError, match="key has expired") as caught:
+        sshsig.verify(STATEMENT, signature, people.signers, APPROVAL)
+    assert caught.value.kind == "signer_unknown"
 
 
 def test_a_key_on_several_lines_has_all_their_names_and_the_rights_of_each(people: People) -> None:
@@ -76,7 +83,7 @@ def test_a_key_on_several_lines_has_all_their_names_and_the_rights_of_each(peopl
         people.line("alice", f'namespaces="{APPROVAL}"', listed_as='"al smith"'),
     )
     signature = sshsig.sign(STATEMENT, people.keys["alice"], APPROVAL)
-    signer = sshsig.verify(STATEMENT, signature, people.signers, APPROVAL, NOW)
+    signer = sshsig.verify(STATEMENT, signature, people.signers, APPROVAL)
     assert (signer.principal, signer.principals) == ("al smith", ("alice", "al", "al smith"))
 
 
@@ -154,7 +161,7 @@ def test_an_agent_signs_for_a_public_key(people: People, monkeypatch: pytest.Mon
         subprocess.run(["ssh-add", "-q", people.keys["alice"]], check=True)
         people.keys["alice"].unlink()
         signature = sshsig.sign(STATEMENT, people.keys["alice"].with_suffix(".pub"), APPROVAL)
-        assert sshsig.verify(STATEMENT, signature, people.signers, APPROVAL, NOW).principal == "alice"
+        assert sshsig.verify(STATEMENT, signature, people.signers, APPROVAL).principal == "alice"
     finally:
         subprocess.run(["ssh-agent", "-k"], check=True, capture_output=True)
 
