@@ -104,6 +104,11 @@ class Plan:
         return f"/var/lib/bankops-fleet/{self.digest[:16]}"
 
     @property
+    def unit(self) -> str:
+        """The unit in which its change runs."""
+        return f"bankops-fleet-{self.digest[:16]}-apply.service"
+
+    @property
     def before(self) -> dict[str, str | None]:
         """Versions from before, as the plan says."""
         return {f"{entry['name']}:{entry['arch']}": entry["installed"] for entry in self.transaction}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from .conftest import LAB, RunningLab
-from .packages_lab import PROCESS, PackageHost
+from .packages_lab import FOLDER, PROCESS, PackageHost
 
 FIXTURE = ("fleet-superseded=1.0", "fleet-broken=1.0", "linux-image-fleet=6.1.98")
 
@@ -128,38 +129,48 @@ def test_a_package_that_cannot_be_configured_is_rolled_back_exactly(host: Packag
     assert host.shell("dpkg --audit") == ""
 
 
+@contextmanager
+def held(host: PackageHost) -> Iterator[None]:
+    """Every change stays at work, before dpkg is begun, for as long as this lasts."""
+    host.shell("touch /run/held")
+    hook = "while [ -e /run/held ]; do sleep 0.1; done"
+    host.shell(f"echo 'DPkg::Pre-Invoke {{ \"{hook}\"; }};' >/etc/apt/apt.conf.d/99wait")
+    try:
+        yield
+    finally:
+        host.shell("rm /run/held /etc/apt/apt.conf.d/99wait")
+
+
 def test_a_change_that_is_still_at_work_is_found_again(host: PackageHost) -> None:
     plan = host.plan("attached", "fleet-hello")
     plan.stage()
-    host.shell("echo 'DPkg::Pre-Invoke { \"sleep 25\"; };' >/etc/apt/apt.conf.d/99wait")
-    try:
+    with held(host):
         assert plan.apply(timeout=1)["fleet_failure"]["kind"] == "still_running"
         host.shell("systemctl daemon-reexec")
         other = host.plan("other", "fleet-superseded")
         other.stage()
-        held = other.apply(lock_timeout=1)["fleet_failure"]
-        assert held["kind"] == "lock_held"
-        assert "apt-get" in held["data"]["locks"][0]["command"]
-        again = plan.apply()
-        assert (again["reattached"], again["changed"], again["after"]) == (True, True, plan.after)
-    finally:
-        host.shell("rm /etc/apt/apt.conf.d/99wait")
+        refused = other.apply(lock_timeout=1)["fleet_failure"]
+        assert refused["kind"] == "lock_held"
+        assert "apt-get" in refused["data"]["locks"][0]["command"]
+    again = plan.apply()
+    assert (again["reattached"], again["changed"], again["after"]) == (True, True, plan.after)
     plan.roll_back()
 
 
 def test_a_change_outlives_the_connection_that_started_it(host: PackageHost) -> None:
     plan = host.plan("outlives", "fleet-hello")
     plan.stage()
-    host.shell("echo 'DPkg::Pre-Invoke { \"sleep 5\"; };' >/etc/apt/apt.conf.d/99wait")
-    try:
+    with held(host):
         given = json.dumps(["apply", {"plan": plan.digest, "transaction": plan.transaction, "manager": "apt"}])
-        command = [LAB, "ssh", "--name", host.lab.name, host.name, "--", "python3 /opt/fleet-engine/driver.py"]
-        with pytest.raises(subprocess.TimeoutExpired):
-            subprocess.run(command, input=given.encode(), capture_output=True, timeout=3, check=False)
+        command = [LAB, "ssh", "--name", host.lab.name, host.name, "--", f"python3 {FOLDER}/driver.py"]
+        driver = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        assert driver.stdin
+        with driver.stdin:
+            driver.stdin.write(given)
+        host.shell(f"timeout 60 sh -c 'until systemctl is-active -q {plan.unit}; do sleep 0.1; done'")
         host.shell(f"kill -KILL $(cat {PROCESS})")
-        assert plan.apply()["after"] == plan.after
-    finally:
-        host.shell("rm /etc/apt/apt.conf.d/99wait")
+        assert driver.wait(timeout=60) != 0
+    assert plan.apply()["after"] == plan.after
     plan.roll_back()
 
 
@@ -167,11 +178,12 @@ def test_a_killed_change_is_healed_and_finished(host: PackageHost) -> None:
     plan = host.plan("killed", "fleet-hello", "fleet-superseded")
     plan.stage()
     # dpkg waits between unpacking and configuring.
-    hook = 'pre-invoke=case "$DPKG_HOOK_ACTION" in configure) sleep 60;; esac'
+    hook = 'pre-invoke=case "$DPKG_HOOK_ACTION" in configure) touch /run/unpacked; sleep 600;; esac'
     host.shell(f"echo '{hook}' >/etc/dpkg/dpkg.cfg.d/wait")
     try:
-        assert plan.apply(timeout=3)["fleet_failure"]["kind"] == "still_running"
-        host.shell(f"systemctl kill -s KILL bankops-fleet-{plan.digest[:16]}-apply.service")
+        assert plan.apply(timeout=1)["fleet_failure"]["kind"] == "still_running"
+        host.shell("timeout 60 sh -c 'until [ -e /run/unpacked ]; do sleep 0.1; done'")
+        host.shell(f"systemctl kill -s KILL {plan.unit}")
     finally:
         host.shell("rm /etc/dpkg/dpkg.cfg.d/wait")
     assert host.scan()["interrupted"]["interrupted"] is True
