@@ -25,6 +25,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement 
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""What is dated further ahead would hold for longer than the policy lets any approval hold."""
+
 
 def require_approval(
     state: State,
@@ -89,6 +92,12 @@ def read_approval(
             f"The approval says that it is of {statement.approver}, and {approver.principal} signed it.",
             kind="approval_invalid",
             remedy="Approve the plan anew.",
+        )
+    if statement.created > now + _CLOCKS_DIFFER:
+        raise FleetError(
+            f"The approval of {approver.principal} says that it will be given at {as_text(statement.created)}.",
+            kind="approval_invalid",
+            remedy="Compare the clocks of both machines, then approve the plan anew.",
         )
     expires = expiry(statement, policy)
     if expires <= now:

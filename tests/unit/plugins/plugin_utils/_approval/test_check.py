@@ -247,6 +247,22 @@ def test_a_statement_that_is_not_what_it_should_be_is_refused(
     assert why in refusal.message
 
 
+@pytest.mark.parametrize(("ahead", "holds"), [(timedelta(minutes=5), True), (timedelta(minutes=5, seconds=1), False)])
+def test_an_approval_of_the_future_is_refused_where_clocks_do_not_explain_it(
+    book: Book, people: People, ahead: timedelta, holds: bool
+) -> None:
+    created = NOW + ahead
+    statement = Statement(book.plan, "alpha", "apply", "alice", created, created + timedelta(hours=1)).as_bytes()
+    book.state.put_approval("alpha", book.plan, statement, signed(people, "alice", statement))
+    opening = open_by(book, people, "bob")
+    if holds:
+        assert require(book, people, opening, now=NOW) is not None
+        return
+    refusal = refused(book, people, opening, now=NOW)
+    assert refusal.kind == "approval_invalid"
+    assert f"will be given at {created:%Y-%m-%dT%H:%M:%SZ}" in refusal.message
+
+
 def test_an_altered_approval_is_refused(book: Book, people: People, tmp_path: Path) -> None:
     approve(book, people, "alice")
     path = tmp_path / "state/tenants/alpha/plans" / book.plan / "approvals/1.json"
