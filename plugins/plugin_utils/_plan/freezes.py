@@ -23,6 +23,15 @@ ReadCalendar = Callable[[str], bytes]
 _A_DAY = timedelta(days=1)
 _TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "RDATE", "EXDATE")
 
+# Every recurrence from an event's first day on is gone through, at every guard. Freezes last days: a calendar that
+# would take minutes is not what it should be.
+LARGEST_CALENDAR = 1_000_000
+"""In bytes."""
+MOST_RULES = 500
+"""By which events recur."""
+_FREQUENCIES = frozenset(("DAILY", "WEEKLY", "MONTHLY", "YEARLY"))
+_TIMES_OF_DAY = ("BYHOUR", "BYMINUTE", "BYSECOND")
+
 
 @dataclass(frozen=True)
 class Freeze:
@@ -39,8 +48,9 @@ class Freeze:
 
 
 def read_calendar(path: str) -> bytes:
-    """A calendar file of the controller."""
-    return Path(path).read_bytes()
+    """A calendar file of the controller, no more of it than is needed to see that it is too large."""
+    with Path(path).open("rb") as file:
+        return file.read(LARGEST_CALENDAR + 1)
 
 
 def listed_freezes(policy: Mapping[str, Any]) -> list[Freeze]:
@@ -92,8 +102,11 @@ def _events(content: bytes, first: datetime, last: datetime, zone: ZoneInfo) -> 
     import recurring_ical_events
     from icalendar import Calendar
 
+    if len(content) > LARGEST_CALENDAR:
+        raise ValueError(f"it is larger than {LARGEST_CALENDAR} bytes")
     calendar = Calendar.from_ical(content)
     _refuse_broken(calendar)
+    _refuse_endless(calendar)
     # The calendar's own zone is the better guess of what its days mean, where it says one.
     zone = zone_of(str(calendar["X-WR-TIMEZONE"])) if "X-WR-TIMEZONE" in calendar else zone
     query = recurring_ical_events.of(calendar)
@@ -119,6 +132,20 @@ def _refuse_broken(calendar: Any) -> None:
                 moments = [each.dt for each in getattr(value, "dts", [value])]
                 if "TZID" in value.params and any(getattr(moment, "tzinfo", None) is None for moment in moments):
                     raise ValueError(f"the time zone {value.params['TZID']} of an event is not known")
+
+
+def _refuse_endless(calendar: Any) -> None:
+    """Refuse what recurs so often that nobody could wait for it, also in a time zone. Raises ValueError."""
+    found = [component.get("RRULE", []) for component in calendar.walk()]
+    rules = [rule for each in found for rule in (each if isinstance(each, list) else [each])]
+    if len(rules) > MOST_RULES:
+        raise ValueError(f"it has more than {MOST_RULES} rules of recurrence")
+    for rule in rules:
+        several_times = any(len(rule.get(part, [])) > 1 for part in _TIMES_OF_DAY)
+        if several_times or not _FREQUENCIES.issuperset(rule.get("FREQ", [])):
+            raise ValueError(f"an event recurs more than once a day ({rule.to_ical().decode()})")
+        if any(interval < 1 for interval in rule.get("INTERVAL", [])):
+            raise ValueError(f"an event recurs without end on one day ({rule.to_ical().decode()})")
 
 
 def _moment(value: date, zone: ZoneInfo) -> datetime:

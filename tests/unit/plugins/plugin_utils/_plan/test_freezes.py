@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freezes import (
+    LARGEST_CALENDAR,
+    MOST_RULES,
     Freeze,
     calendar_freezes,
     listed_freezes,
@@ -151,6 +154,57 @@ def test_a_title_cannot_break_the_line() -> None:
 )
 def test_a_broken_calendar_is_said_to_be_broken(content: bytes, said: str) -> None:
     assert said in refused(content)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=SECONDLY",
+        "FREQ=MINUTELY",
+        "FREQ=HOURLY",
+        "freq=minutely;interval=5",
+        "FREQ=DAILY,HOURLY",
+        "FREQ=DAILY;BYHOUR=8,9",
+        "FREQ=YEARLY;BYSECOND=0,1,2",
+        "FREQ=DAILY;BYMINUTE=0,1",
+        "FREQ=WEEKLY\nRRULE:FREQ=MINUTELY",
+    ],
+)
+def test_what_recurs_more_than_once_a_day_is_refused_at_once(rule: str) -> None:
+    began = process_time()
+    assert "an event recurs more than once a day" in refused(ics(f"DTSTART:20000101T000000Z\nRRULE:{rule}"))
+    assert process_time() - began < 1
+
+
+def test_what_recurs_without_end_on_one_day_is_refused_at_once() -> None:
+    began = process_time()
+    said = refused(ics("DTSTART:20000101T000000Z\nRRULE:FREQ=DAILY;INTERVAL=0"))
+    assert "recurs without end on one day (FREQ=DAILY;INTERVAL=0)" in said
+    assert process_time() - began < 1
+
+
+def test_a_time_zone_that_changes_every_minute_is_refused_at_once() -> None:
+    change = "DTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nRRULE:FREQ=MINUTELY"
+    zone = f"BEGIN:VTIMEZONE\nTZID:Restless\nBEGIN:STANDARD\n{change}\nEND:STANDARD\nEND:VTIMEZONE"
+    began = process_time()
+    said = refused(ics("DTSTART;TZID=Restless:20261224T100000", head=zone))
+    assert "more than once a day (FREQ=MINUTELY)" in said
+    assert process_time() - began < 1
+
+
+def test_one_time_of_the_day_may_be_named() -> None:
+    event = "DTSTART:20261222T080000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;BYHOUR=9;BYMINUTE=30;BYSECOND=0;COUNT=1"
+    assert [begins for begins, _ends, _what in spans(ics(event))] == ["12-22T08:00", "12-22T09:30"]
+
+
+def test_a_calendar_that_is_too_large_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "freezes.ics"
+    path.write_bytes(ics("DTSTART;VALUE=DATE:20261224\nDESCRIPTION:" + "x" * LARGEST_CALENDAR))
+    began = process_time()
+    assert "it is larger than 1000000 bytes" in refused(read_calendar(str(path)))
+    event = "DTSTART;VALUE=DATE:20261224\nRRULE:FREQ=YEARLY"
+    assert "more than 500 rules of recurrence" in refused(ics(*[event] * (MOST_RULES + 1)))
+    assert process_time() - began < 1
 
 
 def test_a_missing_calendar_is_no_empty_one(tmp_path: Path) -> None:
