@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process, display
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import own_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.journal import Journal
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted, settle
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Result, Step
@@ -53,7 +53,14 @@ class ActionModule(FleetAction):
         tenant, host = str(self.variable(variables, "fleet_tenant")), str(variables["inventory_hostname"])
         head = state.get_plan(tenant, plan)
         progress = read_progress(state.entries(tenant, plan), host)
-        attempt = own_attempt(progress.current, plan, host, this_owner(controller_process()), ("apply", "rollback"))
+        attempt = own_attempt(
+            progress.current,
+            plan,
+            host,
+            this_owner(controller_process()),
+            ("apply", "rollback"),
+            check_mode=bool(self._task.check_mode),
+        )
         document = state.get_host(tenant, plan, host)
         journal = Journal(state, plan, head, attempt.number, host, self.secrets(variables), attempt.check_mode)
         resumed = host not in attempt.started and progress.in_the_middle(host)
@@ -69,7 +76,7 @@ class ActionModule(FleetAction):
             return {**result, "proceed": proceeds(steps), "msg": _foretold(steps)}
         if arguments["part"] == LOOK and proceeds(steps):
             return {**result, "proceed": True, "msg": ""}
-        decided = self._decide(arguments, steps, resumed=resumed)
+        decided = settle(self._decide(arguments, steps, resumed=resumed), steps, progress, host)
         times = {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": document["estimated_seconds"]}
         evidence = {**decided, "holds": document["holds"], **(times if proceeds(steps) else {})}
         journal.write(Phase.OUTCOME, HostOutcome(evidence.pop("outcome")), evidence)

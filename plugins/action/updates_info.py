@@ -85,7 +85,7 @@ class ActionModule(FleetAction):
         if permit.resumed or taking_back:
             found = regardless(found, document, "an earlier attempt ended in the middle of its change" * permit.resumed)
         verdict = found.as_data()
-        evidence = {**verdict, "gates": permit.gates, **({"runs": scan["runs"]} if scan.get("runs") else {})}
+        evidence = {**verdict, "gates": permit.gates, **({"runs": _runs(scan)} if permit.resumed else {})}
         result = {**scan, "preflight": verdict, "policy": policy, "fleet_evidence": evidence}
         if found.verdict is PreflightVerdict.BLOCKED:
             why = "; ".join(f"{gate['name']}: {gate['evidence']}" for gate in found.blocks)
@@ -95,3 +95,9 @@ class ActionModule(FleetAction):
             # What a resumed host was like before its change is what the first attempt saw.
             permit.state.put_baseline(permit.head["tenant"], plan, permit.host, scan["state"])
         return result
+
+
+def _runs(scan: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What an earlier attempt has begun on the host, as far as the host's word has the form of it."""
+    said = scan.get("runs")
+    return {run: said[run] for run in ("heal", "apply", "rollback") if run in said} if isinstance(said, dict) else {}

@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import NOT_BEGUN, WAITING
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import Step, Steps
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import decide
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
+
+_LASTING = frozenset({HostOutcome.FAILED, HostOutcome.VERIFIED, HostOutcome.ROLLED_BACK, HostOutcome.UNREACHABLE})
+"""Outcomes of a host whose packages were changed, or may have been."""
 
 
 def not_attempted(reason: str, *, resumed: bool, waiting: bool = False) -> dict[str, Any]:
@@ -36,3 +40,22 @@ def judge(steps: Steps, *, resumed: bool, failure: str = "") -> dict[str, Any]:
     decided = decide(steps)
     # A hook that failed is no step of ours; what it said is the reason when no step has a better one.
     return {**decided, "reason": decided["reason"] or failure}
+
+
+def settle(decided: dict[str, Any], steps: Steps, progress: Progress, host: str) -> dict[str, Any]:
+    """The outcome to record, where an earlier attempt has changed the host, or left it in the middle of its change.
+
+    An attempt that came no further than to look or to drain makes nothing of that undone: the earlier outcome stands,
+    or, where the drain may have lasted, the host has failed.
+    """
+    known = progress.outcomes.get(host)
+    came_no_further = not set(steps) - {Step.PREFLIGHT, Step.DRAIN}
+    weak = decided["outcome"] in (HostOutcome.SKIPPED, HostOutcome.UNREACHABLE)
+    if known is None or known.outcome not in _LASTING or not weak or not came_no_further:
+        return decided
+    if known.outcome is HostOutcome.UNREACHABLE and not progress.in_the_middle(host):
+        return decided
+    if Step.DRAIN not in steps or decided["in_service"] == InService.YES:
+        return {**decided, "outcome": HostOutcome.NOT_ATTEMPTED.value}
+    lasting = HostOutcome.UNREACHABLE if known.outcome is HostOutcome.UNREACHABLE else HostOutcome.FAILED
+    return {**decided, "outcome": lasting.value}

@@ -116,6 +116,12 @@ class Finished:
     """How long the host took from its first step on."""
     estimated_seconds: int = 0
 
+    @property
+    def spends(self) -> bool:
+        """Whether it counts against the failure budget, as one does that was skipped and may be out of service."""
+        may_be_away = self.outcome is HostOutcome.SKIPPED and self.in_service != "yes"
+        return self.outcome in SPENDING or may_be_away
+
 
 @dataclass
 class Progress:
@@ -161,7 +167,7 @@ class Progress:
         if current and current.purpose == "rollback":
             own = {host: done for host, done in self.outcomes.items() if done.attempt == current.number}
             return sorted(host for host, done in own.items() if done.outcome in SPENDING - {HostOutcome.ROLLED_BACK})
-        return sorted(host for host, done in self.outcomes.items() if done.outcome in SPENDING and not done.by_plan)
+        return sorted(host for host, done in self.outcomes.items() if done.spends and not done.by_plan)
 
 
 def read_progress(lines: Iterable[bytes], host: str | None = None, neighbours: Iterable[str] = ()) -> Progress:
@@ -245,7 +251,8 @@ def _take_step(progress: Progress, attempt: Attempt, entry: dict[str, Any], went
         attempt.passed.add((host, Phase(phase)))
         if phase == Phase.PREFLIGHT:
             attempt.remaining[host] = entry["data"].get("remaining", [])
-            attempt.runs[host] = frozenset(entry["data"].get("runs", ()))
+            runs = entry["data"].get("runs")
+            attempt.runs[host] = frozenset(runs) if isinstance(runs, dict) else frozenset()
 
 
 def _take_outcome(progress: Progress, entry: dict[str, Any]) -> None:

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import NOT_BEGUN
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.judgement import judge, not_attempted, settle
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+
+from .plans import line, opening_line
 
 PROCEED: dict[str, Any] = {"preflight": {"verdict": "proceed"}}
 WELL: dict[str, dict[str, Any]] = {
@@ -86,3 +90,44 @@ def test_what_a_hook_said_is_the_reason_where_no_step_has_a_better_one() -> None
     assert (decided["outcome"], decided["reason"]) == ("skipped", "the silence was refused")
     broken = {"preflight": PROCEED, "apply": {"failed": True, "msg": "dpkg broke"}}
     assert judge(broken, resumed=False, failure="the silence was refused")["reason"] == "apply: dpkg broke"
+
+
+CHANGED_BEFORE = [HostOutcome.FAILED, HostOutcome.VERIFIED, HostOutcome.ROLLED_BACK]
+LOOKED = {"preflight": {"failed": True, "msg": "Preflight: disk"}}
+BLOCKED = {"outcome": "skipped", "in_service": "yes", "reason": "Preflight: disk"}
+GONE = {"outcome": "unreachable", "in_service": "unknown", "reason": "preflight: The host cannot be reached"}
+
+
+def settled(decided: dict[str, Any], steps: Any, known: HostOutcome) -> str:
+    """What is recorded of web1 by an attempt after the one that found it as ``known``."""
+    drained = line("web1", Phase.DRAIN, EntryOutcome.INTENT)
+    before = [opening_line(), drained, line("web1", Phase.OUTCOME, known, in_service="no", reason="")]
+    return str(settle(decided, steps, read_progress([*before, opening_line(2)]), "web1")["outcome"])
+
+
+@pytest.mark.parametrize("known", CHANGED_BEFORE)
+@pytest.mark.parametrize("decided", [BLOCKED, GONE], ids=["blocked", "gone"])
+def test_a_look_makes_nothing_undone_that_an_earlier_attempt_came_to(decided: Any, known: HostOutcome) -> None:
+    assert settled(decided, LOOKED, known) == "not_attempted"
+
+
+@pytest.mark.parametrize("known", CHANGED_BEFORE)
+def test_a_drain_that_may_have_lasted_is_a_failure_of_a_host_that_was_changed_before(known: HostOutcome) -> None:
+    steps = {"preflight": PROCEED, "drain": {"failed": True}}
+    assert settled({**BLOCKED, "in_service": "unknown"}, steps, known) == "failed"
+    assert settled(BLOCKED, steps, known) == "not_attempted"
+
+
+def test_a_host_in_the_middle_of_its_change_stays_so_when_it_is_only_looked_at() -> None:
+    assert settled({**BLOCKED, "in_service": "unknown"}, LOOKED, HostOutcome.UNREACHABLE) == "not_attempted"
+
+
+def test_a_host_that_was_away_before_it_was_begun_is_judged_anew() -> None:
+    before = [opening_line(), line("web1", Phase.OUTCOME, HostOutcome.UNREACHABLE, in_service="unknown", reason="")]
+    assert settle(BLOCKED, LOOKED, read_progress(before), "web1") == BLOCKED
+
+
+@pytest.mark.parametrize("step", ["apply", "rollback"])
+def test_what_an_attempt_has_done_counts(step: str) -> None:
+    steps = {"preflight": PROCEED, step: {"failed": True}}
+    assert settled(GONE, steps, HostOutcome.FAILED) == "unreachable"

@@ -147,6 +147,19 @@ def test_a_host_is_known_by_its_name_as_the_ledger_writes_it(host: str) -> None:
     assert read_progress([opening_line(), line(host, Phase.DRAIN, INTENT)], host).in_the_middle(host)
 
 
+@pytest.mark.parametrize("said", [[{}], 5, "apply", None])
+def test_what_a_host_says_of_its_runs_cannot_make_the_ledger_unreadable(said: Any) -> None:
+    found = read_progress([opening_line(), line("web1", Phase.PREFLIGHT, OK, remaining=[], runs=said)]).current
+    assert found is not None
+    assert found.runs["web1"] == frozenset()
+
+
+@pytest.mark.parametrize(("in_service", "spent"), [("yes", []), ("no", ["web1"]), ("unknown", ["web1"])])
+def test_a_skipped_host_that_may_be_out_of_service_spends_the_budget(in_service: str, spent: list[str]) -> None:
+    skipped = line("web1", Phase.OUTCOME, HostOutcome.SKIPPED, in_service=in_service, reason="")
+    assert read_progress([opening_line(), skipped]).spent == spent
+
+
 def test_what_the_preflight_of_a_resumed_host_found_begun_on_it_is_known() -> None:
     runs = {"apply": {"state": "interrupted"}, "rollback": {"state": "complete"}}
     found = read_progress([opening_line(), line("web1", Phase.PREFLIGHT, OK, remaining=[], runs=runs)]).current
