@@ -11,10 +11,13 @@ import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible.utils.vars import load_extra_vars
+
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
     Book,
+    Proof,
     Runner,
     abandon_attempt,
     choose_plans,
@@ -22,6 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
     open_attempt,
     open_attempts_of,
     open_book,
+    ready_for_attempt,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
@@ -35,6 +39,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import 
 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
+
+INTERNAL = frozenset(("fleet_hook", "fleet_phase", "fleet_refusal", "fleet_rollout", "fleet_staging"))
+"""Variables that the playbooks set for their own tasks and for those of hooks."""
 
 
 class ActionModule(FleetAction):
@@ -57,6 +64,7 @@ class ActionModule(FleetAction):
             self.state(variables), cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"]
         )
         if arguments["state"] == "open":
+            _refuse_internal(load_extra_vars(self._loader))
             return self._open(chosen, arguments, variables)
         if arguments["state"] == "abandoned":
             return self._abandon(chosen, variables)
@@ -79,18 +87,18 @@ class ActionModule(FleetAction):
             _refuse_unplanned(books, limit)
         # A host in two plans, and a name that Ansible would read as a pattern, are found before anything is opened.
         rollout([(book.plan, book.head) for book in books], finished={}, inventory=inventory, limit=limit)
-        now = datetime.now(timezone.utc)
+        proofs = [self._proof(book, arguments, variables) for book in books]
         opened: list[tuple[Book, Attempt]] = []
         try:
-            for book in books:
+            for book, proof in zip(books, proofs, strict=True):
                 attempt = open_attempt(
                     book,
                     purpose=purpose,
                     runner=runner,
                     inventory=inventory,
                     limit=limit,
-                    now=now,
-                    prove=self._proof(book, arguments, now, variables),
+                    now=datetime.now(timezone.utc),
+                    proof=proof,
                 )
                 opened.append((book, attempt))
         except FleetError as problem:
@@ -130,32 +138,26 @@ class ActionModule(FleetAction):
             ],
         }
 
-    def _proof(
-        self, book: Book, arguments: dict[str, t.Any], now: datetime, variables: dict[str, t.Any]
-    ) -> t.Callable[[int], dict[str, t.Any]]:
+    def _proof(self, book: Book, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> Proof:
         """What the opening entry says of the executor, the ticket and the inventory of this run."""
-        policy = book.policy
+        now, purpose = datetime.now(timezone.utc), arguments["purpose"]
+        number = ready_for_attempt(book, purpose, now)
+        if purpose == "stage" or self._task.check_mode:
+            return Proof(number, {})
         own = [host for host in book.head["hosts"] if host in self.variable(variables, "groups")["all"]]
-        incomplete = parts_of(variables["hostvars"].raw_get(host).get("fleet_incomplete") for host in own)
         key = Path(arguments["executor_key"]).expanduser() if arguments["executor_key"] else None
-        ticket = ticket_of(arguments["ticket"], book.tenant)
-
-        def prove(number: int) -> dict[str, t.Any]:
-            if arguments["purpose"] == "stage" or self._task.check_mode:
-                return {}
-            proof = opening_proof(
-                policy,
-                plan=book.plan,
-                tenant=book.tenant,
-                attempt=number,
-                purpose=arguments["purpose"],
-                opened=now,
-                key=key,
-                environment=os.environ,
-            )
-            return {**proof, "ticket": ticket, "incomplete": incomplete}
-
-        return prove
+        proof = opening_proof(
+            book.policy,
+            plan=book.plan,
+            tenant=book.tenant,
+            attempt=number,
+            purpose=purpose,
+            opened=now,
+            key=key,
+            environment=os.environ,
+        )
+        incomplete = parts_of(variables["hostvars"].raw_get(host).get("fleet_incomplete") for host in own)
+        return Proof(number, {**proof, "ticket": ticket_of(arguments["ticket"], book.tenant), "incomplete": incomplete})
 
     def _tickets(self, opened: list[tuple[Book, Attempt]], given: t.Any) -> list[dict[str, t.Any]]:
         """What the hook that looks tickets up is given, for each plan whose policy has one."""
@@ -219,6 +221,17 @@ class ActionModule(FleetAction):
             # The evidence callback lets go of their leases.
             "fleet_closed": [{"tenant": book.tenant, "owner": attempt.owner} for book, attempt in attempts],
         }
+
+
+def _refuse_internal(given: t.Iterable[str]) -> None:
+    """What the playbooks tell one another may not come from the command line, which would outrank it."""
+    internal = sorted(name for name in given if name.startswith("__patch_") or name in INTERNAL)
+    if internal:
+        raise FleetError(
+            f"Extra variables: {', '.join(internal)}: the playbooks set these themselves.",
+            kind="internal_variable",
+            remedy="Leave them out of -e, of the job template and of its survey.",
+        )
 
 
 def _asked_for(hosts: list[str] | None, limit: set[str] | None) -> set[str] | None:

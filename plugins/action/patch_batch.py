@@ -49,7 +49,14 @@ class ActionModule(FleetAction):
     ) -> dict[str, t.Any]:
         head = state.get_plan(tenant, plan)
         progress = read_progress(state.entries(tenant, plan))
-        attempt = own_attempt(progress.current, plan, hosts[0], this_owner(controller_process()), ("apply", "rollback"))
+        attempt = own_attempt(
+            progress.current,
+            plan,
+            hosts[0],
+            this_owner(controller_process()),
+            ("apply", "rollback"),
+            check_mode=bool(self._task.check_mode),
+        )
         refuse_new_hosts(state, head, progress, hosts)
         documents = [state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"]) for host in hosts]
         turn = turn_of(head, progress, hosts, datetime.now(timezone.utc), simulated=True)

@@ -128,6 +128,7 @@ class FleetAction(ActionBase):
             owner=this_owner(controller_process()),
             purposes=purposes,
             now=datetime.now(timezone.utc),
+            check_mode=bool(self._task.check_mode),
         )
 
     def secrets(self, variables: Mapping[str, t.Any]) -> frozenset[str]:

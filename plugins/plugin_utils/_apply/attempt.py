@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,8 +129,28 @@ def open_book(state: State, tenant: str, plan: str) -> Book:
     return Book(state, tenant, plan, head)
 
 
-Prove = Callable[[int], dict[str, Any]]
-"""What the opening entry says besides, by the number of the attempt: the executor's signature, the ticket."""
+@dataclass(frozen=True)
+class Proof:
+    """What the opening entry says besides: the executor's signature on the number of the attempt, the ticket."""
+
+    number: int
+    data: Mapping[str, Any]
+
+
+def ready_for_attempt(book: Book, purpose: str, now: datetime) -> int:
+    """The number of the attempt that may be opened now, for whoever signs it before.
+
+    Raises FleetError of kind ``plan_expired`` or ``attempt_running``.
+    """
+    if purpose != "rollback" and datetime.fromisoformat(book.head["expires"]) <= now:
+        raise FleetError(
+            f"Plan {book.plan[:16]} of tenant {book.tenant} expired at {book.head['expires']}.",
+            kind="plan_expired",
+            remedy="Make a new plan with patch_plan.yml.",
+        )
+    progress = book.progress()
+    _refuse_living(book, progress.current, now)
+    return _next_number(progress)
 
 
 def open_attempt(
@@ -141,22 +161,16 @@ def open_attempt(
     inventory: set[str],
     limit: set[str] | None,
     now: datetime,
-    prove: Prove = lambda _number: {},
+    proof: Proof | None = None,
 ) -> Attempt:
     """Take the leases of an attempt, open it, and record what the plan has decided already.
 
     An attempt whose owner has no living lease is dead, and closed. A plan that has expired can still be rolled back.
-    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired``, ``plan_unfinished``, and what ``prove``
-    raises.
+    ``proof`` was made before, because that may take longer than a lease lives without a sign of life.
+    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired`` and ``plan_unfinished``.
     """
-    if purpose != "rollback" and datetime.fromisoformat(book.head["expires"]) <= now:
-        raise FleetError(
-            f"Plan {book.plan[:16]} of tenant {book.tenant} expired at {book.head['expires']}.",
-            kind="plan_expired",
-            remedy="Make a new plan with patch_plan.yml.",
-        )
+    ready_for_attempt(book, purpose, now)
     progress = book.progress()
-    _refuse_living(book, progress.current, now)
     changes_hosts = purpose != "stage" and not runner.check_mode
     batches = _left(book, progress, inventory, limit, purpose).batches
     names = lease_names(book.plan, book.head, batches, changes_hosts=changes_hosts)
@@ -171,7 +185,7 @@ def open_attempt(
             inventory=inventory,
             limit=limit,
             now=now,
-            prove=prove,
+            proof=proof,
         )
     except BaseException:
         book.state.release(book.tenant, runner.owner)
@@ -187,7 +201,7 @@ def _open_leased(
     inventory: set[str],
     limit: set[str] | None,
     now: datetime,
-    prove: Prove,
+    proof: Proof | None,
 ) -> Attempt:
     # Read again: only from here on does nobody else write. What is left can only have become less.
     progress = book.progress()
@@ -195,7 +209,13 @@ def _open_leased(
         data = {"reason": "its process ended without closing it"}
         book.write(progress.current.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
     way = _left(book, progress, inventory, limit, purpose)
-    number = progress.attempts[-1].number + 1 if progress.attempts else 1
+    number = _next_number(progress)
+    if proof and proof.number != number:
+        raise FleetError(
+            f"Attempt {proof.number} on plan {book.plan[:16]} was opened by somebody else meanwhile.",
+            kind="attempt_running",
+            remedy="Look at it with patch_status.yml, then run this again.",
+        )
     opening = {
         "purpose": purpose,
         "controller": runner.controller,
@@ -205,7 +225,7 @@ def _open_leased(
         "batches": way.batches,
         "limit": sorted(limit) if limit is not None else None,
         "provenance": runner.provenance,
-        **prove(number),
+        **(proof.data if proof else {}),
         **({"took_over": [{"owner": owner} for owner in lease.taken_from]} if lease.taken_from else {}),
     }
     book.write(number, None, Phase.OPEN, EntryOutcome.OK, {"opening": opening})
@@ -216,6 +236,10 @@ def _open_leased(
     return Attempt(
         number, purpose, runner.controller, runner.process, now, way.batches, runner.check_mode, owner=runner.owner
     )
+
+
+def _next_number(progress: Progress) -> int:
+    return progress.attempts[-1].number + 1 if progress.attempts else 1
 
 
 def _left(book: Book, progress: Progress, inventory: set[str], limit: set[str] | None, purpose: str) -> Rollout:

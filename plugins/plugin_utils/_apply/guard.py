@@ -109,13 +109,22 @@ class Permit:
 
 
 def permit(
-    state: State, *, plan: str, tenant: str, host: str, owner: str, purposes: Collection[str], now: datetime
+    state: State,
+    *,
+    plan: str,
+    tenant: str,
+    host: str,
+    owner: str,
+    purposes: Collection[str],
+    now: datetime,
+    check_mode: bool = False,
 ) -> Permit:
     """Check everything that must hold before ``host`` is changed under ``plan``.
 
     ``owner`` is the running ansible-playbook (``_apply.owner``), ``purposes`` are those of an attempt for which the
-    task is meant. A stop file, a spent budget and a closed gate hold back a host that was not begun; one in work is
-    always finished, and one that an earlier attempt left half changed is brought to an end whatever the calendar says.
+    task is meant, ``check_mode`` is the task's own. A stop file, a spent budget and a closed gate hold back a host that
+    was not begun; one in work is always finished, and one that an earlier attempt left half changed is brought to an
+    end whatever the calendar says.
 
     Raises FleetError with the kind of what does not hold.
     """
@@ -133,7 +142,7 @@ def permit(
             remedy="Make a new plan that names it.",
         )
     progress = read_progress(state.entries(tenant, plan), host, _others_of_cluster(head, host))
-    attempt = own_attempt(progress.current, plan, host, owner, purposes)
+    attempt = own_attempt(progress.current, plan, host, owner, purposes, check_mode=check_mode)
     _refuse_unrecorded(attempt, plan)
     document = state.get_host_document(tenant, plan, host, head["hosts"][host]["digest"])
     resumed = host not in attempt.started and progress.in_the_middle(host)
@@ -215,7 +224,9 @@ def _may_be_away(progress: Progress, host: str) -> bool:
     return done is not None and not done.by_plan and done.in_service != "yes"
 
 
-def own_attempt(attempt: Attempt | None, plan: str, host: str, owner: str, purposes: Collection[str]) -> Attempt:
+def own_attempt(
+    attempt: Attempt | None, plan: str, host: str, owner: str, purposes: Collection[str], *, check_mode: bool
+) -> Attempt:
     """The open attempt, if it is this process's own and has this host in one of its batches.
 
     Raises FleetError: ``no_attempt``, ``foreign_attempt``, ``host_not_in_attempt``.
@@ -229,6 +240,14 @@ def own_attempt(attempt: Attempt | None, plan: str, host: str, owner: str, purpo
             f"{attempt.process} on {attempt.controller}.",
             kind="foreign_attempt",
             remedy=remedy,
+        )
+    if attempt.check_mode != check_mode:
+        # An attempt that changes nothing needs no approval and records no intent.
+        its, own = ("in" if attempt.check_mode else "without"), ("in" if check_mode else "without")
+        raise FleetError(
+            f"Attempt {attempt.number} on plan {plan[:16]} was opened {its} check mode, and this task runs {own} it.",
+            kind="foreign_attempt",
+            remedy="Give --check to the whole run, and set check_mode of no task.",
         )
     if not any(host in batch for batch in attempt.batches):
         raise FleetError(

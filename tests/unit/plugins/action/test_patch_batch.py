@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,10 @@ class Stage:
     book: Book
     looks: dict[str, Mapping[str, Any]]
 
+    check_mode: bool = field(default=False, init=False)
+
     def open(self, *, check_mode: bool = False) -> Attempt:
+        self.check_mode = check_mode
         attempt = open_attempt(
             self.book,
             purpose="apply",
@@ -54,7 +57,8 @@ class Stage:
     def ask(self, *hosts: str) -> dict[str, Any]:
         """Whether the batch of these hosts may start."""
         templar, context = mock.Mock(template=lambda value: value), mock.Mock(password="", become_pass="")
-        action = patch_batch.ActionModule(mock.Mock(), mock.Mock(), context, mock.Mock(), templar, mock.Mock())
+        task = mock.Mock(check_mode=self.check_mode)
+        action = patch_batch.ActionModule(task, mock.Mock(), context, mock.Mock(), templar, mock.Mock())
         variables = {
             "inventory_hostname": hosts[0],
             "ansible_play_batch": list(hosts),

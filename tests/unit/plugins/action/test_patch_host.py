@@ -73,7 +73,10 @@ class Stage:
         self.monkeypatch.setattr(patch_host, "run_here", self._answer_here)
         self.monkeypatch.setattr(patch_host, "run_delegated", self._answer_delegated)
 
+    check_mode: bool = field(default=False, init=False)
+
     def open(self, *, purpose: str = "apply", check_mode: bool = False) -> Attempt:
+        self.check_mode = check_mode
         attempt = open_attempt(
             self.book,
             purpose=purpose,
@@ -87,7 +90,7 @@ class Stage:
 
     def act(self, variables: Mapping[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
         """The result of the task on web1."""
-        task, context = mock.Mock(diff=False, check_mode=False), mock.Mock(password="", become_pass="")
+        task, context = mock.Mock(diff=False, check_mode=self.check_mode), mock.Mock(password="", become_pass="")
         templar = mock.Mock(template=lambda value: value)
         action = patch_host.ActionModule(task, mock.Mock(), context, mock.Mock(), templar, mock.Mock())
         own = {

@@ -71,9 +71,10 @@ class Fleet:
         (self.folder / name).write_text(json.dumps([play]))
         return name
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A run whose work is nothing."""
-        return run_ansible(self.folder, "playbook", "-i", "inventory.json", self._playbook("short.json", "true"))
+        playbook = self._playbook("short.json", "true")
+        return run_ansible(self.folder, "playbook", "-i", "inventory.json", playbook, *arguments)
 
     @contextmanager
     def at_work(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -157,3 +158,12 @@ def test_a_run_that_somebody_took_over_says_so_and_asks_to_stop(fleet: Fleet) ->
         (fleet.folder / "go").touch()
         first.wait(30)
     assert "no longer holds its lease of tenant north" in (fleet.folder / "log").read_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", ["__patch_hooks", "__patch_batch", "fleet_rollout", "fleet_phase"])
+def test_what_the_playbooks_tell_one_another_is_not_taken_from_the_command_line(tmp_path: Path, name: str) -> None:
+    fleet = Fleet(tmp_path)
+    refused = fleet.run("-e", json.dumps({name: {}}))
+    assert refused.returncode != 0
+    assert f"Extra variables: {name}: the playbooks set these themselves." in refused.stdout + refused.stderr
+    assert list(fleet.state.entries("north", fleet.plan)) == []

@@ -18,12 +18,14 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
     Book,
+    Proof,
     abandon_attempt,
     choose_plans,
     close_attempt,
     open_attempt,
     open_attempts_of,
     open_book,
+    ready_for_attempt,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
@@ -46,6 +48,7 @@ def open_(
         inventory=set(more.get("inventory", ALL)),
         limit=limit,
         now=NOW,
+        proof=more.get("proof"),
     )
 
 
@@ -231,6 +234,16 @@ def test_an_attempt_has_its_hosts_and_their_clusters_to_itself(tmp_path: Path) -
     assert lease.names == {f"plan:{book.plan[:16]}", "host:web1", "cluster:web"}
     close_attempt(book, attempt, now_missing="the end came first")
     assert book.state.leases("alpha") == []
+
+
+def test_an_attempt_is_not_opened_under_a_number_that_somebody_else_has_taken_meanwhile(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    signed = Proof(ready_for_attempt(book, "apply", NOW), {"signature": "of attempt 1"})
+    close_attempt(book, open_(book), now_missing="")
+    with pytest.raises(FleetError) as refused:
+        open_(book, proof=signed)
+    assert refused.value.kind == "attempt_running"
+    assert (book.progress().current, book.state.leases("alpha")) == (None, [])
 
 
 @pytest.mark.parametrize("only", [{"purpose": "stage"}, {"check_mode": True}])

@@ -29,10 +29,16 @@ from .plans import NOW, finish, listen, make_book, runner
 PROCESS = os.getpid()
 
 
-def opened(book: Book, *, recorded: bool = True, purpose: str = "apply", limit: set[str] | None = None) -> Attempt:
-    attempt = open_attempt(
-        book, purpose=purpose, runner=runner(PROCESS), inventory={"web1", "web2", "web3"}, limit=limit, now=NOW
-    )
+def opened(
+    book: Book,
+    *,
+    recorded: bool = True,
+    purpose: str = "apply",
+    limit: set[str] | None = None,
+    check_mode: bool = False,
+) -> Attempt:
+    who, inventory = runner(PROCESS, check_mode=check_mode), {"web1", "web2", "web3"}
+    attempt = open_attempt(book, purpose=purpose, runner=who, inventory=inventory, limit=limit, now=NOW)
     if recorded:
         listen(book, attempt.number)
     return attempt
@@ -55,6 +61,14 @@ def test_an_open_and_recorded_attempt_permits(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     opened(book)
     assert ask(book).document["host"] == "web1"
+
+
+@pytest.mark.parametrize("of_the_attempt", [True, False])
+def test_check_mode_is_that_of_the_attempt_or_nothing_is_done(tmp_path: Path, of_the_attempt: bool) -> None:
+    book = make_book(tmp_path)
+    opened(book, check_mode=of_the_attempt)
+    assert refusal(book, check_mode=not of_the_attempt) == "foreign_attempt"
+    assert ask(book, check_mode=of_the_attempt).host == "web1"
 
 
 def test_without_an_attempt_nothing_is_changed(tmp_path: Path) -> None:
