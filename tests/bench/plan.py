@@ -14,6 +14,7 @@ the fleet does.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -151,6 +152,9 @@ def plan(hosts: int) -> dict[str, float]:
         if ansible.run(freeze) != TaskQueueManager.RUN_OK:
             raise SystemExit("Freezing the plan has failed.")
         ansible.cleanup()
+        # What a worker has cost is known when it has ended, for which Ansible does not wait.
+        for ending in multiprocessing.active_children():
+            ending.join()
         worker = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = time.process_time() - began + worker.ru_utime + worker.ru_stime
         (entry,) = state.get_cycle(CYCLE)["plans"]
