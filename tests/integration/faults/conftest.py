@@ -26,6 +26,8 @@ def fleet(request: pytest.FixtureRequest, start_lab: Callable[..., RunningLab]) 
 def fresh(fleet: RunningLab) -> Iterator[RunningLab]:
     """The module's lab with its updates pending again, whatever a test has done to its hosts."""
     yield fleet
+    # A test that has failed must not stop the next one.
+    (fleet.state / "STOP").unlink(missing_ok=True)
     reset = fleet.lab("reset", "--all")
     assert reset.returncode == 0, reset.stderr
 
