@@ -24,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.verification 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.way import Way, proceeds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delegate import run_delegated, run_here
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
 
 LOOK, CHANGE, WHOLE = "look", "change", "whole"
 MODULES: dict[Step, tuple[str, dict[str, str]]] = {
@@ -148,7 +149,8 @@ class ActionModule(FleetAction):
     def _tell(self, host: str, decided: Mapping[str, t.Any]) -> None:
         service = {"yes": "in service", "no": "out of service", "unknown": "perhaps out of service"}
         line = f"{host}: {decided['outcome']}, {service[decided['in_service']]}"
-        reason = decided["reason"]
+        # A reason may be what the host said.
+        reason = printable(decided["reason"])
         good = decided["outcome"] in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED) or decided.get("waiting")
         display.display(f"{line}: {reason}" if reason else line, color=None if good else "red")
 

@@ -30,10 +30,14 @@ class Problem:
     host: str
 
 
+def printable(text: str) -> str:
+    """A text on one line. What comes from outside must not break, colour or rewrite the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def show(value: object) -> str:
-    """A value for a message, not longer than a line. What comes from outside must not break or colour the terminal."""
-    text = str(value) if isinstance(value, (str, int, float)) else repr(value)
-    text = "".join(character if character.isprintable() else "?" for character in text)
+    """A value for a message, printable and not longer than a line."""
+    text = printable(str(value) if isinstance(value, (str, int, float)) else repr(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

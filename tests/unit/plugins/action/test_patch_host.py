@@ -227,6 +227,16 @@ def test_a_host_that_broke_and_could_not_be_taken_back_is_said_to_be_out_of_serv
     }
 
 
+def test_what_a_host_said_cannot_rewrite_the_terminal(stage: Stage) -> None:
+    stage.open()
+    evil = "broke\x1b[2K\x1b]0;x\x07\x9b\u202e"
+    stage.answers |= {"apply": {**BROKEN, "msg": evil}, "rollback": BROKEN}
+    with mock.patch.object(patch_host.display, "display") as shown:
+        stage.act()
+    ((line,), _color) = shown.call_args
+    assert line == "web1: failed, out of service: apply: broke?[2K?]0;x???; rollback: dpkg broke"
+
+
 def test_a_host_that_is_not_to_be_begun_is_left_alone_with_the_reason(stage: Stage) -> None:
     stage.open()
     result = stage.act(refusal="the hook before the batch failed")
