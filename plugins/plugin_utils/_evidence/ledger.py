@@ -63,8 +63,7 @@ def build_entry(
 ) -> bytes:
     """The line that follows ``previous_line`` (None in an empty ledger), without its line feed.
 
-    ``data`` is redacted here, so that nobody can forget it. Raises FleetError of kind ``ledger_damaged`` when the line
-    before is no entry.
+    ``data`` is plain data, and redacted. Raises FleetError of kind ``ledger_damaged`` when the line before is no entry.
     """
     seq, prev = _follow(previous_line)
     entry = {
@@ -77,7 +76,7 @@ def build_entry(
         "host": host,
         "phase": phase.value,
         "outcome": outcome.value,
-        "data": redact(data),
+        "data": data,
         "prev": prev,
     }
     return canonical({**entry, "hash": digest(entry)})
@@ -97,9 +96,12 @@ def record(
 ) -> None:
     """Append an entry to the plan's ledger; it is safe on disk when this returns. Raises FleetError and OSError.
 
+    ``data`` is redacted here, so that nobody can forget it.
     Its time is never before that of the entry before: where the clock is, the entry gets that time, and says by how
     much the clock is behind (``clock_behind_seconds``).
     """
+    # Before the lock is taken: everybody else waits for it.
+    cleaned = redact(data)
 
     def build(previous_line: bytes | None) -> bytes:
         # Taken under the lock, so that times follow the order of the entries.
@@ -115,7 +117,7 @@ def record(
             host=host,
             phase=phase,
             outcome=outcome,
-            data={**data, **noted},
+            data={**cleaned, **noted},
             time=now + timedelta(seconds=behind),
         )
 

@@ -22,6 +22,11 @@ MARK = "[redacted]"
 SHORTEST_SECRET = 6
 """Shorter values are not looked for in other texts: they would be found everywhere."""
 
+LONGEST_TEXT = 8_000
+"""Characters of a text that are kept. What a host says has no end of its own."""
+
+_ROOM_FOR_A_NOTE = 50
+
 # Words of a key that make its value a secret, alone or one after the other.
 _SECRET_WORDS = re.compile(
     r"(?:^| )(?:"
@@ -88,11 +93,14 @@ _ABOUT_A_SECRET = frozenset(
 _NEVER_ABOUT = re.compile(r"(?:^| )(?:session ids?|access key ids?|secret ids?)$")
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+
+# Hosts choose these texts, so each pattern takes time in proportion to the text: it begins at no two places of one run
+# of characters, or takes the whole run also where it finds nothing (*+ gives nothing back).
 _KEY = r"(?P<key>[A-Za-z][A-Za-z0-9_.\-]*)"
-# Quoted, quoted in quoted JSON (the closing quote has as many backslashes), or bare.
+# Quoted, quoted in quoted JSON (the closing quote has as many backslashes; of very many nobody looks for it), or bare.
 _VALUE = re.compile(
-    r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|"
-    r"(?P<quote>\\+[\"'])(?:.*?(?<!\\)(?P=quote)|.*)|[^\s,;&\"'\\)}\]]+)",
+    r"(?P<value>\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|"
+    r"(?P<quote>\\{1,31}[\"'])(?:.*?(?<!\\)(?P=quote)|.*)|\\+[\"'].*|[^\s,;&\"'\\)}\]]+)",
     re.DOTALL,
 )
 
@@ -103,9 +111,10 @@ _LONG_OPTION = re.compile(rf"(?<!\S)--{_KEY}\s+")
 
 _WHOLE = [
     # A private key, also one cut off before its end.
-    re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z0-9 ]*-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL),
+    re.compile(
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z0-9 ]{0,40}-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL
+    ),
     re.compile(r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
-    re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)?"),
     re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_\-]{16,})"),
     re.compile(
         r"\b(?:xox[abprse]-[A-Za-z0-9\-]{10,}|hv[sbr]\.[A-Za-z0-9_\-]{20,}|[rs]k_(?:live|test)_[A-Za-z0-9]{16,})"
@@ -115,12 +124,18 @@ _WHOLE = [
     re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1)\$[^\s:$\"']*\$[^\s:\"']+"),
 ]
 _AFTER = [
-    # The user-info of a URL; a name alone may be a token. The second form: a password with a slash in it.
-    re.compile(r"(?P<before>\b[A-Za-z][A-Za-z0-9+.\-]*://)[^\s/?#\"'<>]+(?=@)"),
-    re.compile(r"(?P<before>\b[A-Za-z][A-Za-z0-9+.\-]*://)[^\s/@:\"'<>]*:(?!\d+(?:[/?#\s]|$))[^\s@\"'<>]*(?=@)"),
+    # The user-info of a URL; a name alone may be a token.
+    re.compile(r"(?P<before>[A-Za-z0-9+.\-]://)[^\s/?#\"'<>]+(?=@)"),
     re.compile(r"(?P<before>\b(?:proxy-)?authorization\b\\*[\"']?\s*[:=]\s*\\*[\"']?)[^\r\n\"'\\]+", re.IGNORECASE),
     re.compile(r"(?P<before>\b(?:set-)?cookie\b\\*[\"']?\s*:\s*\\*[\"']?)[^\r\n\"'\\]+", re.IGNORECASE),
     re.compile(r"(?P<before>\bbearer\s+)[^\s\"'\\,;]{6,}", re.IGNORECASE),
+]
+# Secrets only where the group "end" is found.
+_UP_TO = [
+    # The user-info of a URL where the password has a slash in it.
+    re.compile(r"(?P<before>[A-Za-z0-9+.\-]://)[^\s/@:\"'<>]*+:(?!\d+(?:[/?#\s]|$))[^\s@\"'<>]*+(?P<end>(?=@))?"),
+    # A JSON web token.
+    re.compile(r"(?P<before>\b)eyJ[A-Za-z0-9_\-]{8,}+(?P<end>\.[A-Za-z0-9_\-]{8,}+(?:\.[A-Za-z0-9_\-]*+)?)?"),
 ]
 
 # Most texts are names and versions. None of the patterns can match what is that short and has none of their signs.
@@ -140,6 +155,7 @@ def is_secret_key(key: str) -> bool:
 def redact(value: Any, secrets: Iterable[str] = ()) -> Any:
     """``value`` as plain data, with every secret replaced by ``[redacted]`` and its structure kept.
 
+    Of a text of more than ``LONGEST_TEXT`` characters the beginning is kept, and how many were cut off is said.
     ``secrets`` are known secret values, removed wherever they stand. What is not plain data becomes the name of its
     type: its text may hold anything. Redacting twice changes nothing more.
     """
@@ -251,6 +267,12 @@ class _Redaction:
         return cleaned
 
     def _clean_text(self, text: str) -> str:
+        # Twice what is kept is looked at, so that no secret is cut in two where the kept part ends.
+        looked_at = text[: 2 * LONGEST_TEXT]
+        cleaned = self._without_secrets(looked_at)
+        return _shortened(cleaned, len(text) - len(looked_at))
+
+    def _without_secrets(self, text: str) -> str:
         # JSON and UTF-8 have no lone surrogates, which undecodable file names become.
         text = text.encode("utf-8", "backslashreplace").decode()
         if self._known:
@@ -259,9 +281,20 @@ class _Redaction:
             return text
         for pattern in _WHOLE:
             text = pattern.sub(MARK, text)
+        for pattern in _UP_TO:
+            text = pattern.sub(lambda found: found[0] if found["end"] is None else found["before"] + MARK, text)
         for pattern in _AFTER:
             text = pattern.sub(lambda found: found["before"] + MARK, text)
         return _without_values(_ASSIGNED, _without_values(_LONG_OPTION, text))
+
+
+def _shortened(text: str, cut: int) -> str:
+    """The beginning of a text from whose end ``cut`` characters are missing already."""
+    if not cut and len(text) <= LONGEST_TEXT:
+        return text
+    # With the note it is no longer than what is kept, so that it stays as it is when it is redacted again.
+    kept = text[: LONGEST_TEXT - _ROOM_FOR_A_NOTE]
+    return f"{kept} ... ({len(text) - len(kept) + cut} characters cut off)"
 
 
 def _without_values(before: re.Pattern[str], text: str) -> str:

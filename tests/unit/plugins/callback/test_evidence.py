@@ -316,7 +316,7 @@ def test_a_full_disk_leaves_a_stop_file_and_no_half_line(tmp_path: Path) -> None
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
     )
-    large = answer({"fleet_evidence": {"log": "x" * 300_000}}, "apply")
+    large = answer({"fleet_evidence": {"log": ["x" * 1000] * 300}}, "apply")
     run = scene.run(large, environment={"PYTHONPATH": str(scene.folder)})
     assert "is incomplete" in run.printed
     assert scene.state.stop_requested("north")

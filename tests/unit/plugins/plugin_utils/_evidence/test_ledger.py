@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence import ledger as ledger_module
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import (
     build_entry,
     clock_behind,
@@ -25,6 +26,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger imp
     verify,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=timezone(timedelta(hours=1)))
@@ -76,10 +78,6 @@ def test_a_whole_ledger_verifies_and_names_its_head() -> None:
     assert (checked.ok, checked.count, checked.problems) == (True, 3, ())
     assert checked.head == json.loads(lines[-1])["hash"]
     assert verify([]).ok
-
-
-def test_secrets_are_redacted_even_when_the_writer_forgot() -> None:
-    assert b"hunter22" not in entry(None, data={"db_password": "hunter22"})
 
 
 def changed(line: bytes, **changes: Any) -> bytes:
@@ -165,20 +163,59 @@ def test_nothing_is_appended_to_what_is_no_ledger() -> None:
         list(read_entries([b"[]"]))
 
 
+def test_secrets_are_redacted_even_when_the_writer_forgot_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = Watched(tmp_path)
+    with state.write_plan("north") as writer:
+        plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
+    redacted_under_lock: list[bool] = []
+
+    def redact_and_tell(value: Any) -> Any:
+        redacted_under_lock.append(state.locked)
+        return redact(value)
+
+    monkeypatch.setattr(ledger_module, "redact", redact_and_tell)
+    write(state, plan, {"db_password": "hunter22"})
+    assert redacted_under_lock == [False]
+    assert b"hunter22" not in b"".join(state.entries("north", plan))
+
+
+class Watched(FolderState):
+    """A state that knows when its ledger is locked for the entry that is being built."""
+
+    locked = False
+
+    def append(self, tenant: str, plan: str, build: Any) -> bytes:
+        def watched(last: bytes | None) -> bytes:
+            self.locked = True
+            try:
+                line: bytes = build(last)
+            finally:
+                self.locked = False
+            return line
+
+        return super().append(tenant, plan, watched)
+
+
+def write(state: FolderState, plan: str, data: dict[str, Any], host: str = "web1") -> None:
+    record(
+        state,
+        plan=plan,
+        attempt=1,
+        cycle="2026-11",
+        tenant="north",
+        host=host,
+        phase=Phase.APPLY,
+        outcome=EntryOutcome.OK,
+        data=data,
+    )
+
+
 def write_many(root: str, plan: str, host: str, number: int) -> None:
     state = FolderState(Path(root))
     for index in range(number):
-        record(
-            state,
-            plan=plan,
-            attempt=1,
-            cycle="2026-11",
-            tenant="north",
-            host=host,
-            phase=Phase.APPLY,
-            outcome=EntryOutcome.OK,
-            data={"index": index},
-        )
+        write(state, plan, {"index": index}, host)
 
 
 def test_many_processes_write_one_unbroken_chain(tmp_path: Path) -> None:

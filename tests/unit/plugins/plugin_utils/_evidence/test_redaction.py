@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
+from time import process_time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence import redaction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import (
+    LONGEST_TEXT,
     MARK,
     collect_secrets,
     is_secret_key,
@@ -108,6 +111,7 @@ def test_a_key_that_only_looks_like_one_is_left_alone(key: str) -> None:
 # Put together here, so that no scanner takes this file for a leak.
 PEM = "-----BEGIN RSA PRIVATE" + " KEY-----\nMIIEpAIBAAKCAQEAplanted\n-----END RSA PRIVATE KEY-----"
 AWS = "AKIA" + "IOSFODNN7PLANTED"
+BACKSLASHES = "\\" * 63
 JWT = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlcGxhbnRlZA"
 
 
@@ -138,6 +142,11 @@ JWT = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJlcGxhbnRlZA"
         (PEM[:60], MARK),
         (f"key {AWS} used", f"key {MARK} used"),
         (f"x {JWT} y", f"x {MARK} y"),
+        (f"eyJhbGciOiJIUzI1NiJ9-{JWT}", MARK),
+        (f"{'x' * 40}://user:hunter22@mirror.test", f"{'x' * 40}://{MARK}@mirror.test"),
+        (f"https://user:{'hunter22/' * 100}@mirror.test", f"https://{MARK}@mirror.test"),
+        ("http://proxy.test:80/http://user:hun/ter22@mirror.test", f"http://proxy.test:80/http://{MARK}@mirror.test"),
+        (f"token={BACKSLASHES}'hunter22{BACKSLASHES}'", f"token={BACKSLASHES}'{MARK}{BACKSLASHES}'"),
         ("root:$6$saltsalt$hashhashhash:19000", f"root:{MARK}:19000"),
         ("nginx 1.22.1-9+deb12u1 -> 1.22.1-9+deb12u3", "nginx 1.22.1-9+deb12u1 -> 1.22.1-9+deb12u3"),
         ("3 tokens were used; the secretary is away", "3 tokens were used; the secretary is away"),
@@ -221,6 +230,61 @@ def test_secrets_are_collected_from_variables_by_their_keys_and_from_vaults() ->
         "planted-2",
         "from the vault",
     }
+
+
+# Each of these once took minutes or hours, or is near to what did.
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a://",
+        "a://b:",
+        "a://x@",
+        "a.a.a.",
+        "a:",
+        "-eyJaaaaaaaa",
+        "PRIVATE KEY",
+        "-----BEGIN PRIVATE KEY",
+        "-----END ",
+        "key=",
+        "password=",
+        'password="',
+        "token=\\'",
+        f"token={BACKSLASHES[:31]}'",
+        f"token={BACKSLASHES * 1000}'",
+        "'",
+        '"',
+        "\\",
+        "bearer ",
+        "authorization: ",
+        "$1$",
+        "--a ",
+    ],
+)
+def test_a_text_that_was_made_to_be_slow_is_not(monkeypatch: pytest.MonkeyPatch, piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    began = process_time()
+    redact(text)
+    assert process_time() - began < 0.5
+    # Nor where nothing is cut off: what takes time in proportion to the text takes a small part of this.
+    monkeypatch.setattr(redaction, "LONGEST_TEXT", 300_000)
+    began = process_time()
+    redact(text[:300_000])
+    assert process_time() - began < 2
+
+
+def test_of_a_long_text_the_beginning_is_kept_and_what_was_cut_off_is_said() -> None:
+    assert redact("x " * (LONGEST_TEXT // 2)) == "x " * (LONGEST_TEXT // 2)
+    cut = redact({"msg": "x " * 500_000})["msg"]
+    kept, said = cut.split(" ... ")
+    assert len(cut) <= LONGEST_TEXT
+    assert said == f"({1_000_000 - len(kept)} characters cut off)"
+    assert redact(cut) == cut
+
+
+@pytest.mark.parametrize("place", range(LONGEST_TEXT - 100, LONGEST_TEXT + 10))
+def test_no_part_of_a_secret_is_left_where_a_text_is_cut(place: int) -> None:
+    text = "." * place + "hunter22hunter22" + "." * LONGEST_TEXT
+    assert "hunter" not in redact(text, ["hunter22hunter22"])
 
 
 SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="[]\r\n"), min_size=6, max_size=30).filter(
