@@ -231,9 +231,10 @@ def test_what_a_host_said_cannot_rewrite_the_terminal(stage: Stage) -> None:
     stage.open()
     evil = "broke\x1b[2K\x1b]0;x\x07\x9b\u202e"
     stage.answers |= {"apply": {**BROKEN, "msg": evil}, "rollback": BROKEN}
-    with mock.patch.object(patch_host.display, "display") as shown:
-        stage.act()
-    ((line,), _color) = shown.call_args
+    screen = mock.Mock()
+    stage.monkeypatch.setattr(patch_host, "display", screen)
+    stage.act()
+    ((line,), _color) = screen.display.call_args
     assert line == "web1: failed, out of service: apply: broke?[2K?]0;x???; rollback: dpkg broke"
 
 
