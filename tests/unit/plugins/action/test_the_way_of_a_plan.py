@@ -85,7 +85,10 @@ class Controller:
 
     def run(self, *plays: dict[str, Any], arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         (self.folder / "plays.json").write_text(json.dumps(plays))
-        return run_ansible(self.folder, "playbook", "-i", "inventory.json", "plays.json", *arguments)
+        return self.playbook("plays.json", *arguments)
+
+    def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_ansible(self.folder, "playbook", "-i", "inventory.json", name, *arguments)
 
     @property
     def plan(self) -> str:
@@ -211,3 +214,19 @@ def test_a_batch_does_not_start_when_a_stop_is_requested(tmp_path: Path) -> None
     assert "STOP asks to stop. Remove the file" in run.stdout
     assert {outcome for outcome, _reason in controller.outcomes().values()} == {"not_attempted"}
     assert not [entry for entry in controller.entries() if entry["phase"] == "preflight"]
+
+
+def test_a_rollback_reports_before_it_fails_for_a_host_that_was_not_brought_back(tmp_path: Path) -> None:
+    controller = Controller(tmp_path)
+    assert controller.run(PLAN).returncode == 0
+    report = tmp_path / "state/tenants/alpha/plans" / controller.plan / "report.html"
+    roll_back = ("bankops.fleet.patch_rollback", "-e", f"patch_cycle={CYCLE}", "-e", "patch_rollback_hosts=all")
+    nobody = controller.playbook(*roll_back)
+    assert nobody.returncode == 0, nobody.stdout
+    controller.earlier_attempt(web1=(HostOutcome.VERIFIED, ""), web2=(HostOutcome.FAILED, "apply: dpkg broke"))
+    controller.state.request_stop("alpha", "a person wants to look first")
+    report.unlink()
+    stopped = controller.playbook(*roll_back)
+    assert stopped.returncode == 2
+    assert "web2: failed: apply: dpkg broke" in stopped.stdout
+    assert "dpkg broke" in report.read_text()
