@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import living_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
@@ -48,7 +49,7 @@ class ActionModule(FleetAction):
         wanted = [tenant for tenant in tenants if tenant in (arguments["tenants"] or tenants)]
         replaced = [book for tenant in wanted for book in begun_plans(state, tenant, cycle)]
         for book in replaced:
-            refuse_begun(book, replace=arguments["replace"])
+            refuse_begun(book, datetime.now(timezone.utc), replace=arguments["replace"])
         if self._task.check_mode:
             return {"changed": False, "plans": [], "msg": f"A plan would be made for {', '.join(wanted)}."}
         result = self._freeze(state, cycle, wanted, policies, variables)
@@ -140,14 +141,19 @@ def begun_plans(state: State, tenant: str, cycle: str) -> list[Book]:
     return [book for book in books if any(_applies(attempt) for attempt in book.progress().attempts)]
 
 
-def refuse_begun(book: Book, *, replace: bool) -> None:
+def refuse_begun(book: Book, now: datetime, *, replace: bool) -> None:
     """Raise FleetError (``plan_begun``, ``attempt_running``) unless the plan may be replaced by a new one."""
-    progress, cycle = book.progress(), book.head["cycle"]
-    if progress.current:
+    attempt, cycle = book.progress().current, book.head["cycle"]
+    if attempt:
+        lives = living_lease(book.state, book.tenant, attempt.owner, now) is not None
         raise FleetError(
-            f"Attempt {progress.current.number} on plan {book.plan[:16]} of tenant {book.tenant} is open.",
+            f"Attempt {attempt.number} ({attempt.purpose}) on plan {book.plan[:16]} of tenant {book.tenant} is "
+            + ("at work." if lives else "open, and its process does not live."),
             kind="attempt_running",
-            remedy="Wait for its end, or close it by bankops.fleet.patch_attempt state=abandoned.",
+            remedy="Wait for its end."
+            if lives
+            else f"Run patch_{attempt.purpose}.yml again, which resumes its hosts; where that cannot be, close it by "
+            "bankops.fleet.patch_attempt state=abandoned.",
         )
     if not replace:
         raise FleetError(

@@ -16,16 +16,19 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    Book,
     close_attempt,
     open_attempt,
     open_book,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 from ansible_collections.bankops.fleet.tests.fakes.scans import scan
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import runner
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.test_attempt import dead_process
 
 CYCLE = "2026-11"
 HOSTS = ("web1", "web2", "web3")
@@ -103,13 +106,16 @@ class Controller:
         decided = [entry for entry in self.entries() if entry["phase"] == "outcome"]
         return {entry["host"]: (entry["outcome"], entry["data"]["reason"]) for entry in decided}
 
-    def earlier_attempt(self, **outcomes: tuple[HostOutcome, str]) -> None:
-        """An attempt that came to these outcomes, for hosts that nobody can reach."""
+    def open_attempt(self, process: int) -> tuple[Book, Attempt]:
         book = open_book(self.state, "alpha", self.plan)
         now = datetime.now(timezone.utc)
-        attempt = open_attempt(
-            book, purpose="apply", runner=runner(os.getpid()), inventory=set(HOSTS), limit=None, now=now
+        return book, open_attempt(
+            book, purpose="apply", runner=runner(process), inventory=set(HOSTS), limit=None, now=now
         )
+
+    def earlier_attempt(self, **outcomes: tuple[HostOutcome, str]) -> None:
+        """An attempt that came to these outcomes, for hosts that nobody can reach."""
+        book, attempt = self.open_attempt(os.getpid())
         for host, (outcome, reason) in outcomes.items():
             data = {"in_service": "yes", "reason": reason, "holds": []}
             book.write(attempt.number, host, Phase.OUTCOME, outcome, data)
@@ -189,6 +195,22 @@ def test_a_finished_host_is_not_taken_again(done: Done) -> None:
     assert again.returncode == 0, again.stdout
     assert '"web3"' in again.stdout
     assert '"web1"' not in again.stdout
+
+
+def test_a_plan_under_an_open_attempt_is_not_replaced_and_whether_that_lives_decides_what_to_do(tmp_path: Path) -> None:
+    controller = Controller(tmp_path)
+    assert controller.run(PLAN).returncode == 0
+    replacing = play("fleet", task("bankops.fleet.patch_plan", arguments={"cycle": CYCLE, "replace": True}))
+    book, attempt = controller.open_attempt(os.getpid())
+    living = controller.run(replacing)
+    assert living.returncode != 0
+    assert "of tenant alpha is at work. Wait for its end." in " ".join(living.stdout.split())
+    close_attempt(book, attempt, now_missing="the end came first")
+    controller.open_attempt(dead_process())
+    dead = controller.run(replacing)
+    assert dead.returncode != 0
+    assert "Attempt 2 (apply)" in dead.stdout
+    assert "its process does not live. Run patch_apply.yml again" in " ".join(dead.stdout.split())
 
 
 def test_a_wrong_policy_is_refused_before_anything_is_planned(tmp_path: Path) -> None:
