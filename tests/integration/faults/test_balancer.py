@@ -63,7 +63,6 @@ def test_a_socket_that_may_only_be_read_keeps_every_host_as_it_is(fresh: Running
 
 def test_no_host_is_drained_when_too_few_others_are_healthy(fresh: RunningLab) -> None:
     cycle = "2026-03"
-    expected = {"web1": "skipped", "web2": "not_attempted"}
     prepare(fresh, cycle)
     with users(fresh):
         fresh.haproxy("disable server web/web2")
@@ -75,7 +74,7 @@ def test_no_host_is_drained_when_too_few_others_are_healthy(fresh: RunningLab) -
         assert "web2 is MAINT" in web1.reason
         fresh.haproxy("enable server web/web2")
         wait_for(lambda: fresh.servers()["web2"] == "UP")
-        assert_sound(fresh, cycle, expected)
+        assert_sound(fresh, cycle, {"web1": "skipped", "web2": "not_attempted"})
         resume(fresh, cycle, BOTH)
 
 
@@ -129,10 +128,8 @@ def test_a_reload_that_forgets_the_drain_is_recorded(fresh: RunningLab) -> None:
         applied = apply(fresh, cycle)
     assert applied.returncode == 0
     assert_sound(fresh, cycle, BOTH)
-    returned = [
-        entry for entry in fresh.ledger("alpha", cycle) if entry["phase"] == "return" and "before" in entry["data"]
-    ]
-    assert [entry["data"]["before"]["admin_state"] for entry in returned] == ["ready", "drain"]
+    returns = [entry["data"] for entry in fresh.ledger("alpha", cycle) if entry["phase"] == "return"]
+    assert [data["before"]["admin_state"] for data in returns if "before" in data] == ["ready", "drain"]
 
 
 def test_users_notice_a_host_that_is_changed_without_a_drain(fresh: RunningLab) -> None:
