@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import (
@@ -113,23 +113,41 @@ class Recorder:
         self._append(attempt, None, Phase.OPEN, EntryOutcome.OK, {"recorder": self._recorder})
 
     def _write(self, attempt: OpenAttempt, result: TaskResult, secrets: frozenset[str]) -> None:
-        if not result.may_claim_its_phase:
-            self._complain_once(
-                f"The task {result.task!r} claims the phase {result.phase!r}, which {result.module} may not record. "
-                "It is recorded as a hook, and proves nothing."
-            )
-            self._write_step(attempt, result, Phase.HOOK, secrets)
+        if result.outcome is EntryOutcome.SKIPPED and evidence_of(result.result, ours=result.is_ours) is None:
             return
-        try:
+        data = data_of(result)
+        if self._may_be_what_it_claims(attempt, result):
             phase = Phase(str(result.phase))
-        except ValueError:
-            self._lose(attempt, result.host, f"the task {result.task!r} has the unknown fleet_phase {result.phase!r}")
-            return
-        self._write_step(attempt, result, phase, secrets)
+        else:
+            phase = Phase.HOOK
+            data["task"]["claimed_phase"] = result.phase
+            self._complain_once(
+                f"The task {result.task!r} claims the phase {result.phase!r}, which {result.module} may not record "
+                "like this. It is recorded as a hook, and proves nothing."
+            )
+        self._append(attempt, result.host, phase, result.outcome, redact(data, secrets))
 
-    def _write_step(self, attempt: OpenAttempt, result: TaskResult, phase: Phase, secrets: frozenset[str]) -> None:
-        if result.outcome is not EntryOutcome.SKIPPED or evidence_of(result.result, ours=result.is_ours) is not None:
-            self._append(attempt, result.host, phase, result.outcome, redact(data_of(result), secrets))
+    def _may_be_what_it_claims(self, attempt: OpenAttempt, result: TaskResult) -> bool:
+        """Whether a result is recorded in its phase. What the guards rely on must have been done under the plan."""
+        if not result.may_claim_its_phase:
+            return False
+        if result.outcome not in (EntryOutcome.OK, EntryOutcome.CHANGED):
+            return True
+        if result.phase in (Phase.PREFLIGHT, Phase.VERIFY):
+            # Without a plan these modules say what they saw, and bring no evidence.
+            return evidence_of(result.result, ours=True) is not None
+        return result.phase != Phase.DRAIN or self._drain_was_intended(attempt, result.host)
+
+    def _drain_was_intended(self, attempt: OpenAttempt, host: str) -> bool:
+        """Whether the controller half began to drain the host for this attempt, and not any server for anybody."""
+        wanted = (attempt.attempt, host, Phase.DRAIN, EntryOutcome.INTENT)
+        try:
+            entries = read_entries(self._open_state(attempt.state_dir).entries(attempt.tenant, attempt.plan))
+            keys = ("attempt", "host", "phase", "outcome")
+            return any(tuple(entry[key] for key in keys) == wanted for entry in entries)
+        except (FleetError, OSError):
+            # What cannot be read cannot be written either, which is said then.
+            return False
 
     def _append(
         self,

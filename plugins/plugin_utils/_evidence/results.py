@@ -20,8 +20,15 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 COLLECTION = "bankops.fleet."
 OPENS_ATTEMPTS = COLLECTION + "patch_attempt"
 
-_OF_NO_TASK = frozenset({Phase.OPEN, Phase.CLOSE, Phase.OUTCOME})
-"""Phases that are written by whoever decides them, and that no task may claim."""
+PHASES_OF_TASKS = {
+    COLLECTION + "updates_info": frozenset((Phase.SCAN, Phase.PREFLIGHT)),
+    COLLECTION + "updates_stage": frozenset((Phase.STAGE,)),
+    COLLECTION + "haproxy_server": frozenset((Phase.DRAIN, Phase.RETURN)),
+    COLLECTION + "updates": frozenset((Phase.APPLY, Phase.ROLLBACK)),
+    COLLECTION + "host_reboot": frozenset((Phase.REBOOT,)),
+    COLLECTION + "host_state_info": frozenset((Phase.VERIFY,)),
+}
+"""What a task of each module may record beside a hook. All other phases are written by whoever decides them."""
 
 _SAID_BY_ANY = ("msg", "rc")
 _SAID_BY_OURS = (*_SAID_BY_ANY, "fleet_failure", "attempts")
@@ -53,9 +60,7 @@ class TaskResult:
     @property
     def may_claim_its_phase(self) -> bool:
         """Whether a task of this module may record the phase it names; any may record a hook."""
-        if self.phase == Phase.HOOK:
-            return True
-        return self.is_ours and self.phase not in _OF_NO_TASK
+        return self.phase == Phase.HOOK or self.phase in PHASES_OF_TASKS.get(self.module, ())
 
 
 def outcome_of_task(result: TaskResult) -> EntryOutcome:
@@ -94,8 +99,6 @@ def data_of(result: TaskResult) -> dict[str, Any]:
         "module": result.module,
         "changed": result.outcome is EntryOutcome.CHANGED,
     }
-    if not result.may_claim_its_phase:
-        task["claimed_phase"] = str(result.phase)
     if result.seconds is not None:
         task["seconds"] = round(result.seconds, 3)
     if result.ignored:

@@ -29,6 +29,19 @@ class ActionModule(ActionBase):
         return {**super().run(tmp, task_vars), **self._task.args}
 """
 
+# Which module of the collection records a phase, and one that records hooks alone.
+MODULES = {
+    "scan": "bankops.fleet.updates_info",
+    "preflight": "bankops.fleet.updates_info",
+    "stage": "bankops.fleet.updates_stage",
+    "drain": "bankops.fleet.haproxy_server",
+    "apply": "bankops.fleet.updates",
+    "rollback": "bankops.fleet.updates",
+    "reboot": "bankops.fleet.host_reboot",
+    "verify": "bankops.fleet.host_state_info",
+}
+ANY = "bankops.fleet.answer"
+
 VAULT_PASSWORD = "the word that opens the vault"  # noqa: S105
 
 
@@ -75,8 +88,8 @@ class Scene:
         shadow = self.folder / "collections" / "ansible_collections" / "bankops" / "fleet"
         actions = shadow / "plugins" / "action"
         actions.mkdir(parents=True)
-        for name in ("answer", "patch_attempt"):
-            (actions / f"{name}.py").write_text(ANSWER)
+        for module in {ANY, "bankops.fleet.patch_attempt", *MODULES.values()}:
+            (actions / f"{module.rpartition('.')[2]}.py").write_text(ANSWER)
         for name in ("callback", "module_utils", "plugin_utils"):
             (shadow / "plugins" / name).symlink_to(REPOSITORY / "plugins" / name)
         for name in ("galaxy.yml", "meta"):
@@ -123,9 +136,9 @@ class Scene:
 
 
 def answer(
-    result: dict[str, Any], phase: str | None = None, module: str = "bankops.fleet.answer", **keywords: Any
+    result: dict[str, Any], phase: str | None = None, module: str | None = None, **keywords: Any
 ) -> dict[str, Any]:
-    task: dict[str, Any] = {"name": "Answer", module: result, **keywords}
+    task: dict[str, Any] = {"name": "Answer", module or MODULES.get(phase or "", ANY): result, **keywords}
     return {**task, "vars": {"fleet_phase": phase}} if phase else task
 
 
@@ -156,7 +169,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         {
             "name": "A host that goes away is rescued",
             "vars": {"fleet_phase": "drain"},
-            "block": [answer({"failed": True, "fleet_unreachable": True, "msg": "no route"})],
+            "block": [answer({"failed": True, "fleet_unreachable": True, "msg": "no route"}, module=MODULES["drain"])],
             "rescue": [answer({"changed": True, "fleet_evidence": {"restored": True}}, "rollback")],
         },
         answer(
@@ -287,9 +300,9 @@ def test_no_task_decides_what_became_of_a_host(run: Run) -> None:
 
 
 def test_check_mode_is_recorded_as_what_would_be(tmp_path: Path) -> None:
-    run = Scene(tmp_path).run(answer({"changed": True}, "drain"), arguments=("--check",))
+    run = Scene(tmp_path).run(answer({"changed": True}, "apply"), arguments=("--check",))
     assert run.status == 0, run.printed
-    assert [entry["outcome"] for entry in run.entries("drain")] == ["changed"] * 3
+    assert [entry["outcome"] for entry in run.entries("apply")] == ["changed"] * 3
 
 
 def test_a_recorder_that_cannot_write_asks_to_stop_and_says_so_to_the_end(tmp_path: Path) -> None:
@@ -299,13 +312,13 @@ def test_a_recorder_that_cannot_write_asks_to_stop_and_says_so_to_the_end(tmp_pa
     broken = {"name": "Break", "ansible.builtin.shell": f"printf 'x\\n' >> {ledger}", "run_once": True}
     mended = {"name": "Mend", "ansible.builtin.command": f"cp {ledger}.good {ledger}", "run_once": True}
     first = answer({"changed": True}, "apply", when="inventory_hostname == 'web1'")
-    run = scene.run(keep, broken, first, mended, answer({"changed": True}, "verify"))
+    run = scene.run(keep, broken, first, mended, answer({"changed": True}, "rollback"))
     assert "is incomplete: web1: apply" in run.printed
     assert "no further host is begun" in run.printed.replace("\n", " ")
     assert "not recorded" in run.printed
     assert scene.state.stop_requested("north")
     assert run.entries("apply") == []
-    assert len(run.entries("verify")) == 3
+    assert len(run.entries("rollback")) == 3
 
 
 def test_a_full_disk_leaves_a_stop_file_and_no_half_line(tmp_path: Path) -> None:
@@ -327,8 +340,8 @@ def test_a_full_disk_leaves_a_stop_file_and_no_half_line(tmp_path: Path) -> None
 def test_an_unknown_phase_is_not_overlooked(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     run = scene.run(answer({"changed": True}, "lunch"))
-    assert "unknown fleet_phase 'lunch'" in run.printed
-    assert scene.state.stop_requested("north")
+    assert "claims the phase 'lunch'" in run.printed
+    assert [entry["data"]["task"]["claimed_phase"] for entry in run.entries("hook")] == ["lunch"] * 3
 
 
 def test_what_a_managed_host_says_through_a_foreign_module_is_a_hook(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import OPENS_ATTEMPTS, TaskResult
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+PLUGINS = Path(__file__).parents[5] / "plugins"
 
 
 class Reluctant(FolderState):
@@ -66,6 +68,20 @@ class Desk:
             "hosts": hosts,
         }
         self.take("localhost", {"fleet_attempts": [opened]}, module=OPENS_ATTEMPTS)
+
+    def intend(self, tenant: str, attempt: int, host: str) -> None:
+        """The intent to drain a host, as the controller half of haproxy_server writes it under a plan."""
+        record(
+            self.state,
+            plan=self.plans[tenant],
+            attempt=attempt,
+            cycle="2026-11",
+            tenant=tenant,
+            host=host,
+            phase=Phase.DRAIN,
+            outcome=EntryOutcome.INTENT,
+            data={},
+        )
 
     def entries(self, tenant: str) -> list[dict[str, Any]]:
         return list(read_entries(self.state.entries(tenant, self.plans[tenant])))
@@ -149,6 +165,7 @@ def test_when_even_the_stop_file_cannot_be_written_that_is_said(desk: Desk) -> N
 # What a managed host may have said proves nothing
 
 SHELL = "ansible.builtin.command"
+STAGING = "bankops.fleet.updates_stage"
 FORGED: dict[str, Any] = {
     "fleet_outcome": {"outcome": "verified", "in_service": "yes", "reason": "", "holds": []},
     "msg": "done",
@@ -209,12 +226,62 @@ def test_only_patch_attempt_opens_an_attempt(desk: Desk, module: str) -> None:
     assert desk.entries("north") == []
 
 
-@pytest.mark.parametrize("phase", ["open", "close", "outcome"])
-@pytest.mark.parametrize("module", ["bankops.fleet.updates", "bankops.fleet.patch_host", "bankops.fleetling.x"])
-def test_no_task_claims_what_is_written_by_whoever_decides_it(desk: Desk, module: str, phase: str) -> None:
+OUR_MODULES = sorted(f"bankops.fleet.{path.stem}" for path in (PLUGINS / "modules").glob("[a-z]*.py"))
+RIGHT = {
+    ("bankops.fleet.updates_info", "scan"),
+    ("bankops.fleet.updates_info", "preflight"),
+    (STAGING, "stage"),
+    ("bankops.fleet.haproxy_server", "drain"),
+    ("bankops.fleet.haproxy_server", "return"),
+    ("bankops.fleet.updates", "apply"),
+    ("bankops.fleet.updates", "rollback"),
+    ("bankops.fleet.host_reboot", "reboot"),
+    ("bankops.fleet.host_state_info", "verify"),
+}
+PAIRS = {(module, phase.value) for module in (*OUR_MODULES, "bankops.fleetling.updates") for phase in Phase}
+WRONG = sorted(pair for pair in PAIRS - RIGHT if pair[1] != "hook")
+
+
+def test_each_module_records_its_own_phases(desk: Desk) -> None:
+    assert RIGHT < PAIRS
     desk.open("north", 1, ["web1"])
-    desk.take("web1", {"fleet_outcome": FORGED["fleet_outcome"]}, phase, module=module)
-    (entry,) = desk.entries("north")[1:]
+    desk.intend("north", 1, "web1")
+    for module, phase in sorted(RIGHT):
+        desk.take("web1", {"fleet_evidence": {"verdict": "proceed"}}, phase, module=module)
+    assert steps(desk)[1:] == [("web1", phase, "ok") for _module, phase in sorted(RIGHT)]
+    assert all("claimed_phase" not in entry["data"]["task"] for entry in desk.entries("north")[2:])
+    assert desk.said == []
+
+
+@pytest.mark.parametrize(
+    ("module", "phase", "result"),
+    [
+        ("bankops.fleet.updates_info", "preflight", {"updates": []}),
+        ("bankops.fleet.host_state_info", "verify", {"state": {}}),
+        ("bankops.fleet.haproxy_server", "drain", {"changed": True, "fleet_evidence": {"server": "somebody's"}}),
+    ],
+)
+def test_what_was_not_done_under_the_plan_proves_nothing_of_it(
+    desk: Desk, module: str, phase: str, result: dict[str, Any]
+) -> None:
+    desk.open("north", 2, ["web1"])
+    desk.intend("north", 1, "web1")
+    desk.intend("north", 2, "web2")
+    desk.take("web1", result, phase, module=module)
+    (entry,) = desk.entries("north")[3:]
+    assert (entry["phase"], entry["data"]["task"]["claimed_phase"]) == ("hook", phase)
+    assert f"claims the phase '{phase}'" in desk.said[0]
+    # That it failed may be said of any.
+    desk.take("web1", {"msg": "no"}, phase, module=module, outcome=EntryOutcome.FAILED)
+    assert steps(desk)[-1] == ("web1", phase, "failed")
+
+
+@pytest.mark.parametrize(("module", "phase"), WRONG)
+def test_no_task_claims_the_phase_of_another(desk: Desk, module: str, phase: str) -> None:
+    desk.open("north", 1, ["web1"])
+    desk.intend("north", 1, "web1")
+    desk.take("web1", {**FORGED, "fleet_results": None}, phase, module=module)
+    (entry,) = desk.entries("north")[2:]
     assert (entry["host"], entry["phase"], entry["data"]["task"]["claimed_phase"]) == ("web1", "hook", phase)
     assert f"claims the phase '{phase}'" in desk.said[0]
 
@@ -223,7 +290,7 @@ def test_a_module_of_the_collection_speaks_for_hosts_of_its_own_attempt_alone(de
     desk.open("north", 1, ["web1", "web2"])
     desk.open("south", 1, ["web3"])
     results = {host: {"changed": True} for host in ("web1", "web2", "web3", "stranger")}
-    desk.take("web1", {"fleet_results": results}, "stage")
+    desk.take("web1", {"fleet_results": results}, "stage", module=STAGING)
     assert steps(desk) == [("web1", "stage", "changed"), ("web2", "stage", "changed")]
     assert steps(desk, "south") == []
     assert "spoke for hosts that are not of the attempt" in desk.said[0]
@@ -232,7 +299,7 @@ def test_a_module_of_the_collection_speaks_for_hosts_of_its_own_attempt_alone(de
 
 def test_a_result_that_is_none_proves_nothing_and_is_missed(desk: Desk) -> None:
     desk.open("north", 1, ["web1", "web2"])
-    desk.take("web1", {"fleet_results": {"web1": {"changed": True}, "web2": "fine"}}, "stage")
+    desk.take("web1", {"fleet_results": {"web1": {"changed": True}, "web2": "fine"}}, "stage", module=STAGING)
     assert steps(desk) == [("web1", "stage", "changed")]
     assert desk.recorder.lost == [f"{desk.plans['north'][:16]} web2: the task 'A task' returned no result for it"]
     assert desk.state.stop_requested("north")
