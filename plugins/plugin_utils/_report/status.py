@@ -240,7 +240,7 @@ class _Reader:
         if state is PlanState.INTERRUPTED and self._open:
             yield (
                 f"attempt {self._open.number} ({self._open.purpose}) of {self._open.controller} is open, and its "
-                "process does not live; run the playbook again, which resumes it"
+                f"process does not live; run patch_{self._open.purpose}.yml again, which resumes it"
             )
         if self._expired and not self._applied:
             yield f"it was never applied, and expired at {self._head['expires']}"

@@ -84,16 +84,17 @@ def test_a_running_plan_shows_each_host_in_work_with_its_phase_and_since_when(pa
     assert found.troubles == ()
 
 
-def test_an_open_attempt_whose_process_does_not_live_is_interrupted(pair: Any) -> None:
-    pair.open()
+@pytest.mark.parametrize("purpose", ["stage", "apply", "rollback"])
+def test_an_open_attempt_whose_process_does_not_live_is_interrupted(pair: Any, purpose: str) -> None:
+    pair.open(purpose)
     pair.write("web1", Phase.APPLY, EntryOutcome.INTENT, {})
     found = status(pair, lives=False)
     assert found.state == "interrupted"
-    assert found.troubles == (
-        "attempt 1 (apply) of controller is open, and its process does not live; "
-        "run the playbook again, which resumes it",
-        "web1: its change was begun, and its outcome is not known",
+    assert found.troubles[0] == (
+        f"attempt 1 ({purpose}) of controller is open, and its process does not live; "
+        f"run patch_{purpose}.yml again, which resumes it"
     )
+    assert found.troubles[1:] == ("web1: its change was begun, and its outcome is not known",) * (purpose != "stage")
 
 
 def test_hosts_that_are_left_wait_for_what_the_last_attempt_said(pair: Any) -> None:
