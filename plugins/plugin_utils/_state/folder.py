@@ -152,7 +152,7 @@ class FolderState(State):
             raise FleetError(
                 f"{path} is not there: nobody knows what {host} was like before its change.",
                 kind="baseline_missing",
-                remedy="Run patch_apply.yml from its beginning.",
+                remedy="Restore it from a backup; a scan made now would take the host as it is for well.",
             )
         return files.read_json(path)
 

@@ -20,7 +20,7 @@ def test_a_baseline_is_read_as_it_was_put_last(tmp_path: Path) -> None:
         plan = writer.finish({"format": 1, "tenant": "alpha", "hosts": {}})
     with pytest.raises(FleetError) as missing:
         state.get_baseline("alpha", plan, "web/1")
-    assert missing.value.kind == "baseline_missing"
+    assert (missing.value.kind, missing.value.remedy[:24]) == ("baseline_missing", "Restore it from a backup")
     state.put_baseline("alpha", plan, "web/1", {"units": {"failed": []}})
     state.put_baseline("alpha", plan, "web/1", {"units": {"failed": ["nginx.service"]}})
     assert state.get_baseline("alpha", plan, "web/1") == {"units": {"failed": ["nginx.service"]}}
