@@ -29,6 +29,8 @@ ARTIFACTS = {"apply": "fleet_plans", "rollback": "fleet_rollbacks"}
 """What patch_plan.yml and patch_approve.yml leave to the workflow, ``{tenant: digest}``, by what it is shown for."""
 
 JOB_VARIABLES = ("AWX_JOB_ID", "JOB_ID")
+_ANEW = "the workflow anew, with patch_approve.yml as its first job when the plan is being applied"
+"""What is being applied is not planned again."""
 _EDGES = ("success_nodes", "failure_nodes", "always_nodes")
 
 
@@ -102,7 +104,7 @@ def require_awx_approval(
         raise FleetError(
             f"The approval of {found['approver']} in AWX expired at {found['expires']}.",
             kind="approval_expired",
-            remedy="Start the workflow anew.",
+            remedy=f"Start {_ANEW}.",
         )
     kept = {key: found[key] for key in ("how", "purpose", "approver", "approver_key", "created", "expires", "executor")}
     return Approval(**kept, executor_key="")
@@ -159,7 +161,7 @@ def _judge(
         raise FleetError(
             f"Approval {node['job']} of workflow job {workflow['id']} is {approval.get('status')}, not given.",
             kind="not_approved",
-            remedy="Start the workflow anew when the plan may be carried out.",
+            remedy=f"When the plan may be carried out, start {_ANEW}.",
         )
     approver = _summary(approval, "approved_or_denied_by")
     finished = _moment(approval, "approval")
@@ -217,7 +219,7 @@ def _foreign(plan: str, tenant: str, instead: str) -> FleetError:
     return FleetError(
         f"What was approved in AWX is {instead}, and not plan {plan[:16]} of tenant {tenant}.",
         kind="approval_foreign",
-        remedy="Start the workflow anew: plan, approve and apply belong together.",
+        remedy=f"Start {_ANEW}: what is shown, approved and applied belongs together.",
     )
 
 

@@ -154,7 +154,9 @@ def test_an_approval_that_saw_two_plans_of_the_tenant_is_refused(workflow: Workf
     again["success_nodes"].append(workflow.approval["id"])
     workflow.awx.run(again, {"fleet_plans": {"alpha": OTHER}})
     workflow.awx.decide(workflow.approval, "alice")
-    assert workflow.refused().kind == "approval_foreign"
+    refusal = workflow.refused()
+    assert refusal.kind == "approval_foreign"
+    assert "patch_approve.yml as its first job" in refusal.remedy
 
 
 def test_a_plan_made_after_the_approval_was_not_seen(workflow: Workflow) -> None:
