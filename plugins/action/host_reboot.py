@@ -72,7 +72,11 @@ class ActionModule(FleetAction):
             # The host was faster than its answer.
             return
         if answer["rc"] not in (0, 255):
-            raise FleetError(f"systemctl reboot failed: {answer['stderr']}", kind="reboot_refused")
+            raise FleetError(
+                f"systemctl reboot failed: {answer['stderr']}",
+                kind="reboot_refused",
+                remedy="See why on its console; then make a new plan.",
+            )
 
     def _wait_for_change(self, before: str, deadline: float) -> str | None:
         """The new proof, or None when the deadline passes."""

@@ -21,6 +21,8 @@ _TCP = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<
 # A reload of haproxy replaces the listening socket; a question that falls into that moment may be asked again.
 TRANSIENT = frozenset({"socket_missing", "socket_refused", "socket_closed", "socket_timeout"})
 
+_BUSY = "Is haproxy overloaded, or reloading? Run patch_apply.yml again."
+
 _STAT_COLUMNS = ("pxname", "svname", "status", "scur", "qcur", "weight", "bck", "check_status", "tracked", "cookie")
 _STATE_COLUMNS = ("be_name", "srv_name", "srv_op_state", "srv_admin_state", "srv_uweight", "srv_check_state")
 
@@ -121,13 +123,13 @@ class Runtime:
                 "may not be opened by this user", "socket_denied", "Join the socket's group, or become root."
             ) from error
         except socket.timeout as error:
-            raise self._problem(f"did not answer within {self._timeout:g} s", "socket_timeout", "") from error
+            raise self._problem(f"did not answer within {self._timeout:g} s", "socket_timeout", _BUSY) from error
         except (ConnectionResetError, BrokenPipeError) as error:
-            raise self._problem("closed the connection", "socket_closed", "") from error
+            raise self._problem("closed the connection", "socket_closed", _BUSY) from error
         except OSError as error:
             raise self._problem(f"cannot be reached ({error})", "socket_refused", "Is haproxy running?") from error
         if not received:
-            raise self._problem("closed the connection without an answer", "socket_closed", "")
+            raise self._problem("closed the connection without an answer", "socket_closed", _BUSY)
         return received.decode("utf-8", "replace")
 
     def _connect(self) -> socket.socket:

@@ -84,7 +84,11 @@ def _copy_files(paths: List[str], diverted: Dict[str, str], tree: Path, root: Pa
             shutil.copyfile(origin, copy)
             links[identity] = copy
         else:
-            raise FleetError(f"{path} is neither a file, a directory nor a symbolic link.", kind="repack_failed")
+            raise FleetError(
+                f"{path} is neither a file, a directory nor a symbolic link.",
+                kind="repack_failed",
+                remedy="Set patch_keep_versions: false, or leave the package out (patch_exclude).",
+            )
         os.chown(copy, status.st_uid, status.st_gid)
         os.chmod(copy, stat.S_IMODE(status.st_mode))
         os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -125,6 +125,7 @@ def test_a_refused_reboot_is_told_with_the_hosts_own_words(monkeypatch: pytest.M
     with pytest.raises(FleetError, match="inhibited by backup") as caught:
         run(monkeypatch, Host(refuses="inhibited by backup"))
     assert caught.value.kind == "reboot_refused"
+    assert "console" in caught.value.remedy
 
 
 def intent(boot: str | None) -> Intent:

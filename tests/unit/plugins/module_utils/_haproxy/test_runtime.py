@@ -105,12 +105,15 @@ def test_a_port_on_which_nobody_listens() -> None:
     assert caught.value.kind == "socket_refused"
 
 
+AGAIN = "Is haproxy overloaded, or reloading? Run patch_apply.yml again."
+
+
 def test_a_socket_that_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         runtime = Runtime(f"127.0.0.1:{listener.getsockname()[1]}", timeout=0.05)
         with pytest.raises(FleetError) as caught:
             runtime.information()
-    assert caught.value.kind == "socket_timeout"
+    assert (caught.value.kind, caught.value.remedy) == ("socket_timeout", AGAIN)
 
 
 def test_a_socket_that_hangs_up() -> None:
@@ -126,7 +129,7 @@ def test_a_socket_that_hangs_up() -> None:
         with pytest.raises(FleetError) as caught:
             Runtime(f"127.0.0.1:{listener.getsockname()[1]}").information()
         thread.join()
-    assert caught.value.kind == "socket_closed"
+    assert (caught.value.kind, caught.value.remedy) == ("socket_closed", AGAIN)
 
 
 def test_a_socket_of_a_lower_level_is_refused_by_name(tmp_path: Path) -> None:

@@ -171,6 +171,7 @@ def test_what_is_no_file_cannot_be_repacked_and_leaves_nothing(dpkg: Dpkg, tmp_p
     with pytest.raises(FleetError) as caught:
         repack(dpkg, "demo", "all", target / "demo_1.0_all.deb", dpkg.root)
     assert caught.value.kind == "repack_failed"
+    assert "patch_keep_versions" in caught.value.remedy
     assert list(target.iterdir()) == []
 
 
