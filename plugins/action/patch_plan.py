@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.packing import unpack
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import look_at_population
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import planned_ticket_gate, ticket_of
@@ -37,7 +37,8 @@ class ActionModule(FleetAction):
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         cycle, state = arguments["cycle"], self.state(variables)
-        policies = self.policies(cycle, variables)
+        scans = _Noted(variables["hostvars"], REGISTERED)
+        policies = self.policies(cycle, {**variables, "hostvars": scans})
         tenants = sorted({policy.tenant for policy in policies.values()})
         unknown = sorted(set(arguments["tenants"]) - set(tenants))
         if unknown:
@@ -52,33 +53,39 @@ class ActionModule(FleetAction):
             refuse_begun(book, datetime.now(timezone.utc), replace=arguments["replace"])
         if self._task.check_mode:
             return {"changed": False, "plans": [], "msg": f"A plan would be made for {', '.join(wanted)}."}
-        result = self._freeze(state, cycle, wanted, policies, variables)
+        result = self._freeze(state, cycle, wanted, policies, scans.noted, variables)
         for book in replaced:
             successor = next(plan["plan"] for plan in result["plans"] if plan["tenant"] == book.tenant)
             book.write(0, None, Phase.PLAN, EntryOutcome.CHANGED, {"replaced_by": successor})
         return result
 
     def _freeze(
-        self, state: State, cycle: str, tenants: list[str], policies: dict[str, Policy], variables: dict[str, t.Any]
+        self,
+        state: State,
+        cycle: str,
+        tenants: list[str],
+        policies: dict[str, Policy],
+        scans: dict[str, t.Any],
+        variables: dict[str, t.Any],
     ) -> dict[str, t.Any]:
         provenance = read_provenance(Path.cwd())
         inventory = self.variable(variables, "groups")["all"]
         plans: list[dict[str, str]] = []
         for tenant in tenants:
-            own = [policy for policy in policies.values() if policy.tenant == tenant]
-            incomplete = [policy.incomplete for policy in own]
+            own = {host: policy for host, policy in sorted(policies.items()) if policy.tenant == tenant}
+            incomplete = [policy.incomplete for policy in own.values()]
             ticket = ticket_of(self.variable(variables, "patch_ticket"), tenant)
             frozen = freeze_plan(
                 state,
                 tenant=tenant,
                 cycle=cycle,
-                hosts=self._scanned(tenant, policies, variables),
+                hosts=(as_scanned(host, policy, scans.get(host)) for host, policy in own.items()),
                 created=datetime.now(timezone.utc),
                 revision=str(provenance["revision"]),
                 source=self.inventory_sources(variables),
                 bystanders=self._bystanders(tenant, cycle, policies, variables),
                 population=look_at_population(state, tenant, incomplete=incomplete, inventory=inventory),
-                ticket=planned_ticket_gate(own[0].as_data(), ticket),
+                ticket=planned_ticket_gate(next(iter(own.values())).as_data(), ticket),
             )
             self._record(state, frozen, provenance)
             lines, path = summarise(state, tenant, frozen.plan)
@@ -89,12 +96,6 @@ class ActionModule(FleetAction):
         artifacts = {"fleet_plans": {plan["tenant"]: plan["plan"] for plan in plans}}
         stats = {"data": artifacts, "per_host": False, "aggregate": True}
         return {"changed": False, "plans": plans, "ansible_stats": stats}
-
-    def _scanned(self, tenant: str, policies: dict[str, Policy], variables: dict[str, t.Any]) -> Iterator[ScannedHost]:
-        hostvars = variables["hostvars"]
-        for host, policy in sorted(policies.items()):
-            if policy.tenant == tenant:
-                yield as_scanned(host, policy, hostvars.raw_get(host).get(REGISTERED))
 
     def _bystanders(
         self, tenant: str, cycle: str, policies: dict[str, Policy], variables: dict[str, t.Any]
@@ -114,6 +115,22 @@ class ActionModule(FleetAction):
         book.write(0, None, Phase.PLAN, EntryOutcome.OK, {"decisions": counts, "provenance": provenance})
 
 
+class _Noted:
+    """The variables of hosts, of which one is noted in passing: to read them all once more is a tenth of planning."""
+
+    def __init__(self, hostvars: t.Any, name: str) -> None:
+        self._hostvars, self._name = hostvars, name
+        self.noted: dict[str, t.Any] = {}
+
+    def raw_get(self, host: str) -> t.Any:
+        raw = self._hostvars.raw_get(host)
+        self.noted[host] = raw.get(self._name)
+        return raw
+
+    def __getitem__(self, host: str) -> t.Any:
+        return self._hostvars[host]
+
+
 def as_scanned(host: str, policy: Policy, result: dict[str, t.Any] | None) -> ScannedHost:
     """What a host's registered scan says, as the plan wants it."""
     if result is None:
@@ -122,7 +139,12 @@ def as_scanned(host: str, policy: Policy, result: dict[str, t.Any] | None) -> Sc
         return ScannedHost(host, policy, None, reachable=False, failure=str(result.get("msg", "")))
     if result.get("failed"):
         return ScannedHost(host, policy, None, failure=str(result.get("msg", "the scan failed")))
-    return ScannedHost(host, policy, result)
+    if "packed" not in result:
+        return ScannedHost(host, policy, result)
+    try:
+        return ScannedHost(host, policy, unpack(result["packed"]))
+    except ValueError as problem:
+        return ScannedHost(host, policy, None, failure=str(problem))
 
 
 def begun_plans(state: State, tenant: str, cycle: str) -> list[Book]:

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.packing import pack
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.preflight import (
     PreflightVerdict,
     evaluate,
@@ -30,6 +31,7 @@ class ActionModule(FleetAction):
         "refresh": {"type": "bool"},
         "selection": {"type": "dict"},
         "checks": {"type": "list", "elements": "dict"},
+        "compact": {"type": "bool", "default": False},
     }
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -38,7 +40,10 @@ class ActionModule(FleetAction):
             return self._preflight(arguments["plan"], variables)
         if arguments["cycle"] is not None:
             given = {**self._scan_arguments(arguments["cycle"], variables), **given}
-        return self.on_target(MODULE, given, variables)
+        scan = self.on_target(MODULE, given, variables)
+        if not arguments["compact"] or scan.get("failed"):
+            return scan
+        return {"changed": False, "warnings": scan.get("warnings", []), "packed": pack(scan)}
 
     def _scan_arguments(self, cycle: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """What the policy of this host selects in this cycle."""

@@ -84,6 +84,13 @@ options:
     type: list
     elements: dict
     default: []
+  compact:
+    description:
+      - Whether to return what is read as one compressed text, RV(packed), which M(bankops.fleet.patch_plan) reads.
+        Ansible keeps every result in memory until the run ends, and of thousands of hosts that is gigabytes.
+      - The controller half of this module does it.
+    type: bool
+    default: false
   planned:
     description:
       - The transaction of a plan. Only what is left of it is read then, with the versions that are installed and
@@ -124,6 +131,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+packed:
+  description: All that follows, as base64 of zlib of JSON.
+  returned: success and O(compact=true)
+  type: str
 state:
   description: The state of the host, as M(bankops.fleet.host_state_info) returns it.
   returned: success
@@ -243,6 +254,7 @@ def main() -> None:
             "timeout": {"type": "float", "default": 3600},
             "lock_timeout": {"type": "float", "default": 0},
             "planned": {"type": "list", "elements": "dict"},
+            "compact": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

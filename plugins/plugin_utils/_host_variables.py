@@ -15,7 +15,7 @@ import yaml
 from ansible.errors import AnsibleError
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import HostVariables
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import PLACEMENT, HostVariables
 
 try:
     # ansible-core 2.19 and later tag values with their origin; there is no public name for the tag yet.
@@ -40,17 +40,44 @@ def variables_of(hostvars: t.Any, hosts: Iterable[str], source: str) -> Iterator
 
     Raises FleetError of kind ``bad_policy`` when a value cannot be templated.
     """
+    # Most values are those of a group: the same object for all of its hosts, kept here so that none takes its id.
+    known: dict[int, tuple[t.Any, t.Any]] = {}
     for host in hosts:
         raw = hostvars.raw_get(host)
-        templated = hostvars[host]
-        where = partial(where_set, raw, source)
-        values = {name: _value(templated, name, host, where) for name in raw if str(name).startswith(PREFIXES)}
+        where = partial(where_set, hostvars, host, source)
+        values: dict[str, t.Any] = {}
+        for name in (name for name in raw if str(name).startswith(PREFIXES)):
+            value = raw[name]
+            if not _is_policy(name):
+                values[name] = None
+            elif not _is_final(value):
+                values[name] = _value(hostvars[host], name, host, where)
+            else:
+                if id(value) not in known:
+                    known[id(value)] = value, _plain(value)
+                values[name] = known[id(value)][1]
         yield HostVariables(host, values, where)
 
 
-def where_set(raw: Mapping[str, t.Any], otherwise: str, name: str) -> str:
+def _is_policy(name: str) -> bool:
+    """Of other variables, a registered scan for one, only the name counts, which may be misspelt."""
+    return name.startswith("patch_") or name in PLACEMENT
+
+
+def _is_final(value: t.Any) -> bool:
+    """Whether Ansible would give the value as it is: plain data in which nothing begins like an expression."""
+    if isinstance(value, str):
+        return "{" not in value and not value.startswith("#jinja2:")
+    if isinstance(value, Mapping):
+        return all(_is_final(key) and _is_final(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_final, value))
+    return value is None or isinstance(value, (bool, int, float))
+
+
+def where_set(hostvars: t.Any, host: str, otherwise: str, name: str) -> str:
     """``file:line`` of the value of ``name``, or ``otherwise``: truth values carry no origin."""
-    value = raw.get(name)
+    value = hostvars.raw_get(host).get(name)
     if Origin is not None:
         origin = Origin.get_tag(value)
         if origin is None:

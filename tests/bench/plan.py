@@ -39,6 +39,7 @@ from ansible.vars.manager import VariableManager
 ROOT = Path(__file__).resolve().parents[2]
 init_plugin_loader([str(ROOT / ".collections")])
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.packing import pack  # noqa: E402
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState  # noqa: E402
 from ansible_collections.bankops.fleet.tests.fakes.scans import pending, scan  # noqa: E402
 
@@ -135,7 +136,7 @@ def scanned(folder: Path, hosts: int) -> tuple[TaskQueueManager, Play]:
     for number, host in enumerate(known.list_hosts("fleet")):
         answer = json.loads(answers[number % ROLES])
         answer["state"]["machine_id"] = f"machine of {host.name}"
-        variables.set_nonpersistent_facts(host.name, {"fleet_scan": answer})
+        variables.set_nonpersistent_facts(host.name, {"fleet_scan": {"changed": False, "packed": pack(answer)}})
     *_before, freeze = Playbook.load(str(ROOT / "playbooks" / "patch_plan.yml"), variables, loader).get_plays()
     # Its own annotation asks for the data of the inventory, which it does not take.
     return TaskQueueManager(known, variables, loader, passwords={}, forks=1), freeze  # type: ignore[arg-type]
