@@ -99,7 +99,8 @@ def _facts(report: Report) -> Iterator[str]:
             f"{report.ended:%H:%M:%S} UTC, attempts: {len(report.attempts)}"
         )
     chain = "the chain verifies" if report.ledger.ok else "THE CHAIN IS BROKEN"
-    yield f"ledger: {report.ledger.count} entries, head {report.ledger.head[:16]}, {chain}"
+    torn = f"; never written whole, and beside it: {report.torn}" if report.torn else ""
+    yield f"ledger: {report.ledger.count} entries, head {report.ledger.head[:16]}, {chain}{torn}"
 
 
 def _requests(counts: Iterable[tuple[str, object]]) -> Iterator[str]:

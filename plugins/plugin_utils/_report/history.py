@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -94,7 +94,7 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
     elif phase == Phase.APPROVE and entry["host"] is None and entry["attempt"] == 0:
         _take_approval(history, shapes.mapping(data.get("approval")))
     elif phase == Phase.CLOSE and attempt:
-        _close(history, entry["attempt"], moment)
+        _close(history, entry["attempt"], moment, in_order=entry["outcome"] == EntryOutcome.OK)
     elif entry["host"] is not None and attempt and not attempt.check_mode:
         host = history.hosts.setdefault(shapes.text(entry["host"]), HostHistory())
         if phase == Phase.STAGE:
@@ -193,12 +193,12 @@ def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> Attemp
         collection=str(source.get("collection", UNKNOWN)),
         opened=moment,
         closed=None,
+        in_order=False,
         limit=None if limit is None else tuple(map(str, shapes.items(limit))),
         executor=str(executor.get("principal", executor.get("executor", ""))),
         executor_key=str(executor.get("fingerprint", "")),
     )
 
 
-def _close(history: History, number: int, moment: datetime) -> None:
-    attempt = history.attempts[number]
-    history.attempts[number] = AttemptResult(**{**vars(attempt), "closed": moment})
+def _close(history: History, number: int, moment: datetime, *, in_order: bool) -> None:
+    history.attempts[number] = replace(history.attempts[number], closed=moment, in_order=in_order)

@@ -153,6 +153,8 @@ class AttemptResult:
     collection: str
     opened: datetime
     closed: datetime | None
+    in_order: bool
+    """Whether it was closed with nothing of it left to look at."""
     limit: tuple[str, ...] | None
     executor: str
     """Who signed its opening, or started the workflow in AWX; empty where the policy asks for no approval."""
@@ -181,6 +183,7 @@ class Report:
     attempts: tuple[AttemptResult, ...]
     ledger: Verification
     torn: int
+    """Entries that were never written whole, and lie beside the ledger."""
     user_requests: dict[str, Any] | None
     troubles: tuple[str, ...] = field(default=())
     """What somebody must look at, one sentence each; empty when the plan is done and well."""

@@ -180,6 +180,23 @@ def test_check_mode_proves_nothing(book: Any) -> None:
     assert report.hosts[0].changes == ()
 
 
+def test_an_entry_that_was_never_written_whole_is_a_trouble_until_an_attempt_was_closed_in_order(book: Any) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    book.open()
+    book.patch("web1", [OPENSSL])
+    ledger = next(book.state._root.rglob("ledger.jsonl"))
+    ledger.write_bytes(ledger.read_bytes() + b'{"seq":')
+    assert "entries of the ledger that were never written whole, and lie beside it: 1" in book.report().troubles
+    book.write(None, Phase.CLOSE, EntryOutcome.FAILED, {"reason": "its process ended without closing it"})
+    assert "entries of the ledger that were never written whole, and lie beside it: 1" in book.report().troubles
+    book.open()
+    book.close()
+    report = book.report()
+    assert report.troubles == ()
+    assert "never written whole, and beside it: 1" in console.render(report)
+    assert "1 never written whole, and beside it" in html.render(report)
+
+
 def test_a_broken_ledger_is_said_loudly(mixed: Any) -> None:
     ledger = next(mixed.state._root.rglob("ledger.jsonl"))
     ledger.write_bytes(ledger.read_bytes().replace(b'"in_service":"no"', b'"in_service":"yes"'))
