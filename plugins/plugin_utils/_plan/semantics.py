@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -61,6 +62,7 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _secrets(values.get("patch_health_checks", []))
     yield from _holds(values.get("patch_holds", ()))
     yield from check_gates(values)
+    yield from _hooks(values.get("patch_hooks", {}))
     if "patch_waves" in values:
         yield from _waves(values["patch_waves"])
     for path, megabytes in values.get("patch_minimum_free_mb", {}).items():
@@ -118,6 +120,20 @@ def _holds(holds: Any) -> Iterator[Fault]:
             date.fromisoformat(hold["expires"])
         except ValueError:
             yield Fault(f"patch_holds[{index}].expires", show(hold["expires"]), "is no date", "Write it as 2026-12-31.")
+
+
+def _hooks(hooks: Mapping[str, Any]) -> Iterator[Fault]:
+    """Ansible would look for a hook when its turn has come, in the window."""
+    for point, files in hooks.items():
+        for index, file in enumerate(files or ()):
+            key = f"patch_hooks.{point}[{index}]"
+            if not file.startswith("/"):
+                remedy = 'Write it as "{{ inventory_dir }}/hooks/silence.yml".'
+                yield Fault(key, show(file), "is no absolute path", remedy)
+            elif not Path(file).is_file():
+                yield Fault(
+                    key, show(file), "is no file of this controller", "Put the hook there, or correct the path."
+                )
 
 
 def _waves(waves: Any) -> Iterator[Fault]:

@@ -34,6 +34,7 @@ HOLD = {
     "expires": "2026-12-31",
 }
 BALANCER = {"host": "lb1", "backend": "web"}
+HOOK = str(ROOT / "playbooks/hooks/alertmanager_silence.yml")
 WINDOW: dict[str, Any] = {"rrule": "FREQ=MONTHLY;BYDAY=2TU", "start": "2026-01-13T22:00", "duration_minutes": 240}
 FREEZE: dict[str, Any] = {"from": "2026-12-24", "to": "2027-01-03", "reason": "year end", "owner": "operations"}
 OVERRIDE = {"gate": "disk", "owner": "operations", "reason": "cleaned by hand", "expires": "2026-12-31"}
@@ -155,6 +156,14 @@ def test_all_problems_of_all_hosts_are_reported_at_once() -> None:
         (
             {"patch_hooks": {"before_hosts": []}},
             "patch_hooks.before_hosts: []: is not known. Did you mean before_host?",
+        ),
+        (
+            {"patch_hooks": {"after_wave": ["hooks/tell.yml"]}},
+            "patch_hooks.after_wave[0]: hooks/tell.yml: is no absolute path. Write it as",
+        ),
+        (
+            {"patch_hooks": {"before_host": [HOOK, "/nowhere/tell.yml"]}},
+            "patch_hooks.before_host[1]: /nowhere/tell.yml: is no file of this controller",
         ),
         (
             {"patch_window": {**WINDOW, "rrule": "2nd tuesday"}},
@@ -458,7 +467,7 @@ def test_what_the_engine_takes_ansible_takes_as_well() -> None:
         "patch_allow_removals": "yes",
         "patch_load_balancer": BALANCER,
         "patch_health_checks": [{"type": "tcp", "name": "https", "port": 443}],
-        "patch_hooks": {"before_host": ["hooks/silence.yml"]},
+        "patch_hooks": {"before_host": [HOOK]},
         "patch_window": WINDOW | {"start": datetime.fromisoformat("2026-01-13T22:00:00")},
         "patch_freezes": [{**FREEZE, "from": date(2026, 12, 24)}],
         "patch_overrides": [OVERRIDE],
@@ -492,7 +501,7 @@ def test_every_check_in_the_documentation_is_good_policy(check: dict[str, Any]) 
 
 def examples() -> list[dict[str, Any]]:
     """The YAML blocks of the documentation."""
-    page = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/policy.md").read_text(encoding="utf-8").replace("{{ inventory_dir }}", str(ROOT / "playbooks"))
     return [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
 
 
