@@ -11,6 +11,7 @@ import json
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -249,10 +250,12 @@ class _Redaction:
         named = value.get("name", value.get("key"))
         value_is_secret = isinstance(named, str) and is_secret_key(named)
         cleaned: dict[str, Any] = {}
+        same: Counter[str] = Counter()
         for key, inner in value.items():
-            name = self._clean_text(str(key))
+            name = text = self._clean_text(str(key))
             while name in cleaned:
-                name += "'"
+                same[text] += 1
+                name = f"{text} ({same[text] + 1})"
             inner_secret = secret or is_secret_key(str(key)) or (value_is_secret and key == "value")
             cleaned[name] = self.clean(inner, secret=inner_secret)
         return cleaned

@@ -272,6 +272,14 @@ def test_a_text_that_was_made_to_be_slow_is_not(monkeypatch: pytest.MonkeyPatch,
     assert process_time() - began < 2
 
 
+def test_keys_that_become_the_same_are_numbered_and_many_of_them_take_no_time() -> None:
+    began = process_time()
+    redacted = redact({f"password={number:06}": number for number in range(20_000)})
+    assert process_time() - began < 2
+    assert list(redacted)[:3] == [f"password={MARK}", f"password={MARK} (2)", f"password={MARK} (3)"]
+    assert len(redacted) == 20_000
+
+
 def test_of_a_long_text_the_beginning_is_kept_and_what_was_cut_off_is_said() -> None:
     assert redact("x " * (LONGEST_TEXT // 2)) == "x " * (LONGEST_TEXT // 2)
     cut = redact({"msg": "x " * 500_000})["msg"]
