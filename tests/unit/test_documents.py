@@ -61,13 +61,27 @@ def test_every_fault_has_one_section_and_a_row_of_the_table() -> None:
 
 
 def kinds_of_failures() -> Iterator[str]:
-    """The kinds of all FleetErrors that the code raises by a literal."""
+    """The kinds of all FleetErrors: literals, also where a function takes the kind from its callers."""
     for path in sorted((ROOT / "plugins").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "FleetError":
-                kinds = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        takes_kind = {
+            node.name: [argument.arg for argument in node.args.args if argument.arg != "self"].index("kind")
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef) and "kind" in [argument.arg for argument in node.args.args]
+        }
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = called(call)
+            kinds = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+            if name in takes_kind:
+                kinds += call.args[takes_kind[name] :][:1]
+            if name == "FleetError" or name in takes_kind:
                 literals = [part for kind in kinds for part in ast.walk(kind) if isinstance(part, ast.Constant)]
                 yield from (literal.value for literal in literals if isinstance(literal.value, str))
+
+
+def called(call: ast.Call) -> str:
+    """The name of what is called, also of a method."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def test_every_kind_of_failure_is_explained() -> None:

@@ -448,6 +448,7 @@ def test_the_policy_has_a_field_for_every_variable_and_none_besides() -> None:
     documented = {name for name in options() if name.startswith("patch_")} - RUN_TIME - {"patch_emergency"}
     assert variables == documented
     assert {name for name in options() if name.startswith("fleet_")} == set(PLACEMENT)
+    assert set(options()) >= RUN_TIME
 
 
 def test_the_role_has_the_documented_defaults() -> None:
