@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY, run_ansible
 
 ON_THE_FLEET = sorted(path.stem for path in (REPOSITORY / "playbooks").glob("patch_*.yml") if "status" not in path.stem)
-OTHERS = {"all": {"hosts": {"lb1": {}}}}
-NOBODY: dict[str, object] = {"all": {}}
-FLEET = {"all": {"hosts": {"lb1": {}}, "children": {"fleet": {"hosts": {"web1": {}, "web2": {}}}}}}
+OTHERS: Mapping[str, Any] = {"all": {"hosts": {"lb1": {}}}}
+NOBODY: Mapping[str, Any] = {"all": {}}
+FLEET: Mapping[str, Any] = {"all": {"hosts": {"lb1": {}}, "children": {"fleet": {"hosts": {"web1": {}, "web2": {}}}}}}
 
 
-def run(folder: Path, playbook: str, inventory: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, playbook: str, inventory: Mapping[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "inventory.json").write_text(json.dumps(inventory))
     variables = ("-e", f"fleet_state_dir={folder / 'state'}", "-e", "patch_cycle=2026-11")
     return run_ansible(folder, "playbook", "-i", "inventory.json", f"bankops.fleet.{playbook}", *variables, *arguments)
@@ -47,7 +49,7 @@ def test_a_playbook_refuses_an_inventory_without_a_fleet(tmp_path: Path, playboo
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_nobody_of_the_fleet_is_left(tmp_path: Path, inventory: dict[str, object], arguments: tuple[str, ...]) -> None:
+def test_nobody_of_the_fleet_is_left(tmp_path: Path, inventory: Mapping[str, Any], arguments: tuple[str, ...]) -> None:
     refused = run(tmp_path, "patch_apply", inventory, *arguments)
     assert refused.returncode != 0
     assert "The fleet is empty: no host of the inventory" in said(refused)
