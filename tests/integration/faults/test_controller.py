@@ -58,18 +58,16 @@ def test_a_start_without_the_callback_changes_nothing(fresh: RunningLab, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("limit", "status", "why"),
+    ("cycle", "limit", "why"),
     [
-        # To Ansible itself a host outside the fleet leaves nothing to do.
-        ("lb1", 0, "no hosts matched"),
-        ("!all", 1, "leaves us with no hosts to target"),
+        ("2025-01", "lb1", "that --limit lb1 leaves matches fleet_hosts"),
+        ("2025-02", "!all", "leaves us with no hosts to target"),
     ],
 )
-def test_a_limit_that_leaves_nobody_changes_nothing(untouched: RunningLab, limit: str, status: int, why: str) -> None:
-    cycle = f"2025-{1 + status:02}"
+def test_a_limit_that_leaves_nobody_changes_nothing(untouched: RunningLab, cycle: str, limit: str, why: str) -> None:
     prepare(untouched, cycle)
     applied = apply(untouched, cycle, "--limit", limit)
-    assert applied.returncode == status
+    assert applied.returncode != 0
     assert why in said(applied) + applied.stderr
     assert phases(untouched, cycle) <= {"stage", "outcome"}
 
