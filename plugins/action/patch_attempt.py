@@ -21,12 +21,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
     Runner,
     abandon_attempt,
     choose_plans,
-    close_attempt,
     open_attempt,
     open_attempts_of,
     open_book,
     ready_for_attempt,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
@@ -52,7 +52,6 @@ class ActionModule(FleetAction):
         "executor_key": {"type": "path"},
         "ticket": {"type": "raw"},
         "gate": {"type": "str", "choices": ["ticket"]},
-        "judge": {"type": "bool", "default": False},
         "cycle": {"type": "str"},
         "plans": {"type": "list", "elements": "dict", "default": []},
         "tenants": {"type": "list", "elements": "str", "default": []},
@@ -214,7 +213,6 @@ class ActionModule(FleetAction):
         in_order = all(tenant["in_order"] for tenant in closed.values())
         return {
             "changed": False,
-            "failed": arguments["judge"] and not in_order,
             "msg": "" if in_order else "\n".join(_not_in_order(closed)),
             "tenants": closed,
             "in_order": in_order,

@@ -62,10 +62,6 @@ options:
     description: The gate that a hook has found good.
     type: str
     choices: [ticket]
-  judge:
-    description: For O(state=closed), whether to fail when a host of the attempt is not in order.
-    type: bool
-    default: false
   not_attempted:
     description: The reason recorded for hosts of the attempt that were never begun.
     type: str

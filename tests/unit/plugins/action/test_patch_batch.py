@@ -17,7 +17,8 @@ from unittest import mock
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.action import patch_batch
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, close_attempt, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import (

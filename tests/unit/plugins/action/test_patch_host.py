@@ -17,7 +17,8 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.action import patch_host
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply import journal
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, close_attempt, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase

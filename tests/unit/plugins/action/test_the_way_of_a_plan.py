@@ -15,12 +15,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
-    Book,
-    close_attempt,
-    open_attempt,
-    open_book,
-)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, open_attempt, open_book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase

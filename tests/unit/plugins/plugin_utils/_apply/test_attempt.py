@@ -21,12 +21,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
     Proof,
     abandon_attempt,
     choose_plans,
-    close_attempt,
     open_attempt,
     open_attempts_of,
     open_book,
     ready_for_attempt,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries

@@ -13,12 +13,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
-    Book,
-    abandon_attempt,
-    close_attempt,
-    open_attempt,
-)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, abandon_attempt, open_attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit, permit, refuse_new_hosts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
