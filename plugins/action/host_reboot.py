@@ -13,12 +13,15 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.guard import Permit
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
 # One line: the kernel's boot id, and field 22 (start time) of process 1.
 PROOF = "echo $(cat /proc/sys/kernel/random/boot_id) $(cut -d' ' -f22 /proc/1/stat)"
 REBOOT = "systemctl --no-block reboot"
 POLL_SECONDS = 2.0
+QUORUM = "etcd"
+"""The type of health checks that speak for a whole cluster."""
 
 
 class ActionModule(FleetAction):
@@ -39,6 +42,7 @@ class ActionModule(FleetAction):
             # An earlier attempt ended while the host was rebooting: it has, and is not made to again.
             evidence = {"before": earlier.data["boot"], "after": before, "seconds": None}
             return {"changed": True, "fleet_evidence": evidence, **evidence}
+        self._require_whole_cluster(permit, variables)
         permit.note_intent(Phase.REBOOT, {"boot": before})
         begun = time.monotonic()
         self._send_reboot()
@@ -53,6 +57,26 @@ class ActionModule(FleetAction):
         seconds = round(time.monotonic() - begun, 1)
         evidence = {"before": before, "after": after, "seconds": seconds}
         return {"changed": True, "fleet_evidence": evidence, **evidence}
+
+    def _require_whole_cluster(self, permit: Permit, variables: dict[str, t.Any]) -> None:
+        """Another member may have fallen ill since the preflight, and a reboot now would take the quorum.
+
+        Raises FleetError of kind ``cluster_unwell``.
+        """
+        policy = permit.document["policy"]
+        checks = [check for check in policy["health_checks"] if check["type"] == QUORUM]
+        if not checks:
+            return
+        wanted = {"checks": checks, "timeout": policy["verify_timeout"]}
+        answer = self.on_target("bankops.fleet.host_state_info", wanted, variables)
+        ill = [f"{found['name']}: {found['detail']}" for found in answer.get("checks", []) if not found["ok"]]
+        if ill or len(answer.get("checks", [])) != len(checks):
+            raise FleetError(
+                "The host is not rebooted, for its cluster may not do without it: "
+                f"{'; '.join(ill) or answer.get('msg', 'it is not known')}",
+                kind="cluster_unwell",
+                remedy="Mend the other members, then make a new plan.",
+            )
 
     def _proof(self) -> str:
         answer = self._low_level_execute_command(PROOF)

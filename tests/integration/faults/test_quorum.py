@@ -13,6 +13,7 @@ from .aftermath import (
     assert_sound,
     in_the_transaction,
     install,
+    intended,
     prepare,
     results,
     resume,
@@ -50,4 +51,6 @@ def test_a_member_that_falls_ill_in_the_middle_ends_the_way_of_the_others(fresh:
         kv1 = results(fresh, cycle)["kv1"]
         assert kv1.in_service == "unknown"
         assert "the etcd cluster is whole" in kv1.reason
+        # Rebooting it would have taken the quorum.
+        assert not intended(fresh, cycle, "kv1", "reboot")
         again_changes_nothing(fresh, cycle, expected)

@@ -17,6 +17,9 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Intent, Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 
+CHECKS = [{"type": "http", "url": "http://127.0.0.1/"}, {"type": "etcd", "endpoints": ["http://kv1:2379"]}]
+WHOLE = {"checks": [{"name": "etcd", "ok": True, "detail": "3 of 3 members"}]}
+
 
 class Host:
     """A host whose boot id is the kernel's of its outer machine, as in a container: only process 1 starts anew."""
@@ -51,7 +54,7 @@ class Permit:
     host = "web1"
 
     def __init__(self, log: list[str], refusal: FleetError | None, begun: Intent | None) -> None:
-        self.document = {"policy": {"reboot_timeout": 5}}
+        self.document = {"policy": {"reboot_timeout": 5, "verify_timeout": 3, "health_checks": CHECKS}}
         self.progress = Progress(unfinished={"web1": [begun]} if begun else {})
         self._log = log
         self._refusal = refusal
@@ -73,6 +76,7 @@ def run(
     refusal: FleetError | None = None,
     timeout: float | None = None,
     begun: Intent | None = None,
+    cluster: dict[str, Any] = WHOLE,
 ) -> dict[str, Any]:
     """The action's result on ``host``, for which no time passes while it waits."""
     now = [0.0]
@@ -84,6 +88,12 @@ def run(
     task = mock.Mock(check_mode=check_mode)
     action = host_reboot.ActionModule(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
     monkeypatch.setattr(action, "_low_level_execute_command", host.execute)
+
+    def look(module: str, given: dict[str, Any], _variables: object) -> dict[str, Any]:
+        assert (module, given) == ("bankops.fleet.host_state_info", {"checks": CHECKS[1:], "timeout": 3})
+        return cluster
+
+    monkeypatch.setattr(action, "on_target", look)
     monkeypatch.setattr(action, "permit", lambda _plan, _variables: Permit(host.log, refusal, begun))
     return action.act({"plan": "0" * 64, "timeout": timeout}, {})
 
@@ -94,6 +104,24 @@ def test_the_intent_comes_before_the_reboot_and_the_proof_after_it(monkeypatch: 
     assert host.log == ["requires preflight", "intent to reboot from d0c5 100", "reboot"]
     assert (result["changed"], result["before"], result["after"]) == (True, "d0c5 100", "d0c5 150")
     assert result["fleet_evidence"]["after"] == "d0c5 150"
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        {"checks": [{"name": "etcd", "ok": False, "detail": "2 of 3"}]},
+        {"failed": True, "msg": "no answer"},
+        {"checks": []},
+    ],
+    ids=["ill", "failed", "silent"],
+)
+def test_a_member_is_not_rebooted_that_its_cluster_may_not_do_without(
+    monkeypatch: pytest.MonkeyPatch, cluster: dict[str, Any]
+) -> None:
+    host = Host()
+    with pytest.raises(FleetError) as refused:
+        run(monkeypatch, host, cluster=cluster)
+    assert (refused.value.kind, host.log) == ("cluster_unwell", ["requires preflight"])
 
 
 def test_check_mode_reboots_nothing_and_says_that_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
