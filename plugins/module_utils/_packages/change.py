@@ -137,8 +137,8 @@ class _Execution:
             if attached and attached.status is None:
                 self._restore_marks()
             return self._report(changed=attached is not None, reattached=attached is not None)
-        self._start_over(remaining)
-        return self._report(changed=True, reattached=attached is not None and attached.status is None)
+        changed = self._start_over()
+        return self._report(changed=changed, reattached=attached is not None and attached.status is None)
 
     def _attach(self) -> Optional[_Attached]:
         """What an earlier call started: waits for it while it is at work. None when there was nothing."""
@@ -172,11 +172,15 @@ class _Execution:
         broken = set(self.backend.broken(self.changes))
         return [change for change in self.changes if now[change.key] != change.candidate or change.key in broken]
 
-    def _start_over(self, remaining: List[Change]) -> None:
+    def _start_over(self) -> bool:
+        """Carry out what remains; whether anything did, for whoever held the lock may have done it."""
         require_time(self.not_after, self.order.estimated_seconds)
-        files = self._files(remaining)
         self._wait_for_locks()
         require_time(self.not_after, self.order.estimated_seconds)
+        remaining = self._remaining()
+        if not remaining:
+            return False
+        files = self._files(remaining)
         if self.direction is Direction.APPLY:
             self._require_planned(remaining, files)
             commands = [self.backend.apply_command(remaining, files)]
@@ -192,6 +196,7 @@ class _Execution:
             if status == 0 and not self._remaining():
                 break
         self._verify(status)
+        return True
 
     def _finish(self, status: int, *, changed: bool, reattached: bool) -> Dict[str, Any]:
         self._verify(status)

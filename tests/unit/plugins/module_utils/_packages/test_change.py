@@ -104,6 +104,22 @@ def test_a_second_run_changes_nothing_and_still_tells_the_versions_from_before(s
     assert len(staged.host.started) == 1
 
 
+@pytest.mark.parametrize("names", [["hello"], ["app", "extra", "hello"]], ids=["some", "all"])
+def test_what_the_holder_of_the_lock_has_installed_meanwhile_is_left_out(
+    staged: Patching, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    def wait(*_waiting: Any) -> None:
+        for name in names:
+            staged.host.install(name, "2.0")
+
+    monkeypatch.setattr("ansible_collections.bankops.fleet.plugins.module_utils._packages.change.wait_for_locks", wait)
+    result = staged.apply()
+    assert result["changed"] is (len(names) == 1)
+    assert result["after"] == {"app:all": "2.0", "extra:all": "2.0", "hello:all": "2.0"}
+    installed = [word for command in staged.host.started for word in command if word.endswith(".deb")]
+    assert len(installed) == 3 - len(names)
+
+
 def test_check_mode_tells_what_would_change_and_changes_nothing(staged: Patching) -> None:
     result = staged.apply(check_mode=True)
     assert result["changed"] is True
