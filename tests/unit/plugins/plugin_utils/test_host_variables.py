@@ -56,7 +56,7 @@ def test_what_is_registered_is_known_by_name_and_not_evaluated(tmp_path: Path) -
 
 
 def test_an_expression_that_cannot_be_evaluated_is_named_with_its_host(tmp_path: Path) -> None:
-    found = hostvars(tmp_path, {"patch_reboot": "{{ none.such }}"}, web1={})
+    found = hostvars(tmp_path, {"patch_reboot": "{{ 'never' | no_such_filter }}"}, web1={})
     with pytest.raises(FleetError, match="patch_reboot of web1 cannot be evaluated") as refused:
         list(variables_of(found, ["web1"], "the inventory"))
     assert refused.value.kind == "bad_policy"
