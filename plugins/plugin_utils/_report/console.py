@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration, names
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import HostResult, Report
 
@@ -114,6 +114,6 @@ def _troubles(report: Report) -> Iterator[str]:
         return
     yield "needs attention:"
     for trouble in report.troubles[:SHOWN_TROUBLES]:
-        yield f"  - {''.join(character if character.isprintable() else '?' for character in trouble)}"
+        yield f"  - {printable(trouble)}"
     if len(report.troubles) > SHOWN_TROUBLES:
         yield f"  - and {len(report.troubles) - SHOWN_TROUBLES} more, in the report"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration, names
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.console import aligned
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status_model import (
@@ -114,7 +114,7 @@ def _facts(status: PlanStatus) -> Iterator[str]:
 def _troubles(status: PlanStatus) -> Sequence[str]:
     if not status.troubles:
         return ()
-    shown = [f"  - {''.join(each if each.isprintable() else '?' for each in text)}" for text in status.troubles]
+    shown = [f"  - {printable(text)}" for text in status.troubles]
     more = len(shown) - SHOWN_TROUBLES
     return ["needs attention:", *shown[:SHOWN_TROUBLES], *([f"  - and {more} more"] if more > 0 else [])]
 

@@ -23,8 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 from ansible_collections.bankops.fleet.tests.fakes.scans import scan
-from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import runner
-from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.test_attempt import dead_process
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import dead_process, runner
 
 CYCLE = "2026-11"
 HOSTS = ("web1", "web2", "web3")

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, Runner, open_book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, Runner, open_attempt, open_book
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
@@ -92,6 +95,28 @@ def runner(process: int, *, check_mode: bool = False, host: str = "controller") 
     """The ansible-playbook process ``process``, on this machine unless ``host`` is another."""
     owner = this_owner(process) if host == "controller" else f"{host}:{process}:1:boot/1"
     return Runner(process, {"host": host}, check_mode, owner)
+
+
+def open_(
+    book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: Any
+) -> Attempt:
+    """An attempt of this process, or of another."""
+    return open_attempt(
+        book,
+        purpose=purpose,
+        runner=runner(process or os.getpid(), check_mode=bool(more.get("check_mode"))),
+        inventory=set(more.get("inventory", book.head["hosts"])),
+        limit=limit,
+        now=NOW,
+        proof=more.get("proof"),
+    )
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
 
 
 def listen(book: Book, attempt: int) -> None:

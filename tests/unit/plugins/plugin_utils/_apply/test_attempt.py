@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,30 +32,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
-from .plans import NOW, finish, listen, make_book, runner
+from .plans import NOW, dead_process, finish, listen, make_book, open_, runner
 
 ALL = {"web1", "web2", "web3"}
-
-
-def open_(
-    book: Book, process: int = 0, *, purpose: str = "apply", limit: set[str] | None = None, **more: Any
-) -> Attempt:
-    return open_attempt(
-        book,
-        purpose=purpose,
-        runner=runner(process or os.getpid(), check_mode=bool(more.get("check_mode"))),
-        inventory=set(more.get("inventory", ALL)),
-        limit=limit,
-        now=NOW,
-        proof=more.get("proof"),
-    )
-
-
-def dead_process() -> int:
-    """The number of a process that has ended."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
 
 
 def test_the_first_attempt_takes_every_batch_in_the_plans_order(tmp_path: Path) -> None:
@@ -75,29 +53,6 @@ def test_what_the_plan_decided_is_an_outcome_from_the_first_apply_on(tmp_path: P
     }
 
 
-def test_staging_decides_nothing(tmp_path: Path) -> None:
-    book = make_book(tmp_path, web1="unchanged")
-    attempt = open_(book, purpose="stage")
-    close_attempt(book, attempt, now_missing="")
-    assert book.progress().outcomes == {}
-
-
-def test_a_host_that_could_not_be_staged_is_named_and_decided_about_later(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
-    attempt = open_(book, purpose="stage", limit={"web1", "web2"})
-    book.write(attempt.number, "web1", Phase.STAGE, EntryOutcome.CHANGED, {})
-    book.write(attempt.number, "web2", Phase.STAGE, EntryOutcome.FAILED, {})
-    closed = close_attempt(book, attempt, now_missing="")
-    assert (list(closed["hosts"]), closed["in_order"]) == (["web2"], False)
-    assert closed["counts"] == {"asked_for": 2, "not_staged": 1}
-    assert book.progress().outcomes == {}
-
-
-def test_check_mode_stages_nobody_and_misses_nobody(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
-    assert close_attempt(book, open_(book, purpose="stage", check_mode=True), now_missing="")["in_order"]
-
-
 def test_a_further_attempt_takes_only_what_is_left(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     first = open_(book)
@@ -108,68 +63,11 @@ def test_a_further_attempt_takes_only_what_is_left(tmp_path: Path) -> None:
     assert (second.number, second.batches) == (2, [["web2"], ["web3"]])
 
 
-def test_hosts_outside_the_limit_are_not_attempted_and_say_so(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
-    attempt = open_(book, limit={"web1"})
-    finish(book, attempt.number, "web1", HostOutcome.VERIFIED)
-    closed = close_attempt(book, attempt, now_missing="the end came first")
-    assert attempt.batches == [["web1"]]
-    assert closed["hosts"]["web2"]["outcome"] == "not_attempted"
-    assert closed["hosts"]["web2"]["reason"] == "outside the limit of this attempt"
-    assert (closed["waiting"], closed["in_order"]) == (["web2", "web3"], True)
-
-
-def test_a_host_that_waited_and_was_then_due_waits_no_more(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
-    first = open_(book, limit={"web1"})
-    finish(book, first.number, "web1", HostOutcome.VERIFIED)
-    close_attempt(book, first, now_missing="the end came first")
-    second = open_(book, limit={"web2"})
-    closed = close_attempt(book, second, now_missing="the end came first")
-    assert closed["hosts"]["web2"]["reason"] == "the end came first"
-    assert (closed["waiting"], closed["in_order"]) == (["web3"], False)
-
-
-def test_a_host_left_half_changed_does_not_wait(tmp_path: Path) -> None:
-    book = make_book(tmp_path)
-    first = open_(book, process=dead_process())
-    book.write(first.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
-    closed = close_attempt(book, open_(book, limit={"web2"}), now_missing="the end came first")
-    assert "web1" not in closed["waiting"]
-    assert not closed["in_order"]
-
-
 def test_hosts_that_the_inventory_lost_are_not_attempted(tmp_path: Path) -> None:
     book = make_book(tmp_path)
     open_(book, inventory={"web1", "web2"})
     done = book.progress().outcomes["web3"]
     assert (done.outcome, done.reason) == (HostOutcome.NOT_ATTEMPTED, "the inventory does not have it")
-
-
-def test_a_host_begun_and_never_judged_may_be_out_of_service_and_is_examined_next(
-    tmp_path: Path,
-) -> None:
-    book = make_book(tmp_path)
-    attempt = open_(book)
-    book.write(attempt.number, "web1", Phase.DRAIN, EntryOutcome.INTENT, {})
-    closed = close_attempt(book, attempt, now_missing="the end came first")
-    assert closed["hosts"]["web1"] == {
-        "outcome": "unreachable",
-        "in_service": "unknown",
-        "reason": "the attempt ended before its outcome was known",
-    }
-    assert closed["hosts"]["web2"]["outcome"] == "not_attempted"
-    assert sum(closed["counts"].values()) == 3
-    assert book.progress().in_the_middle("web1")
-    assert open_(book).batches[0] == ["web1"]
-
-
-def test_check_mode_leaves_no_outcome(tmp_path: Path) -> None:
-    book = make_book(tmp_path, web1="unchanged")
-    attempt = open_(book, check_mode=True)
-    closed = close_attempt(book, attempt, now_missing="")
-    assert closed["in_order"]
-    assert book.progress().outcomes == {}
 
 
 def test_a_running_attempt_is_not_joined(tmp_path: Path) -> None:

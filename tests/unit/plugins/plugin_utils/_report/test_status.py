@@ -117,24 +117,17 @@ def test_a_stop_file_stops_a_plan_and_is_named(pair: Any) -> None:
     assert "stopped by /srv/fleet/STOP" in render(found)[0]
 
 
-def test_a_spent_budget_shows_who_spent_it(pair: Any) -> None:
+@pytest.mark.parametrize(("outcome", "state"), [(HostOutcome.FAILED, "spent"), (HostOutcome.UNREACHABLE, "waiting")])
+def test_a_spent_budget_ends_a_plan_unless_who_spent_it_is_tried_again(
+    pair: Any, outcome: HostOutcome, state: str
+) -> None:
     pair.open()
     for host in ("web1", "web2"):
-        pair.judge(host, HostOutcome.FAILED, in_service="no", reason="verify: nginx is failed")
+        pair.judge(host, outcome, in_service="no", reason="nginx is failed")
     pair.close()
     found = status(pair)
-    assert (found.state, found.spent, found.allowed) == ("spent", ("web1", "web2"), 1)
-    assert "web1: failed, out of service: verify: nginx is failed" in found.troubles
-
-
-def test_hosts_that_spent_the_budget_and_are_tried_again_do_not_end_the_plan(pair: Any) -> None:
-    pair.open()
-    for host in ("web1", "web2"):
-        pair.judge(host, HostOutcome.UNREACHABLE, in_service="no", reason="reboot: it has not come back")
-    pair.close()
-    found = status(pair)
-    assert (found.state, found.spent, found.allowed) == ("waiting", ("web1", "web2"), 1)
-    assert "web1: unreachable, out of service: reboot: it has not come back" in found.troubles
+    assert (found.state, found.spent, found.allowed) == (state, ("web1", "web2"), 1)
+    assert f"web1: {outcome.value}, out of service: nginx is failed" in found.troubles
 
 
 def test_a_plan_of_which_nothing_is_left_is_complete_also_after_its_expiry(pair: Any) -> None:
