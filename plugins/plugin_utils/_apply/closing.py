@@ -57,12 +57,12 @@ def _closed(
 
 
 def _close_staging(book: Book, attempt: Attempt) -> dict[str, Any]:
-    """A host that could not be staged keeps no other from being patched, and is not in order."""
+    """A host that could not be staged keeps no other from being patched. Whether it serves nobody has looked at."""
     included = [host for batch in attempt.batches for host in batch]
     missing = [] if attempt.check_mode else sorted(set(included) - book.progress().staged)
     counts = {"asked_for": len(included), "not_staged": len(missing)}
     reason = "its packages are not on the host; stage again before the window, or its change is skipped"
-    hosts = {host: {"outcome": "not_staged", "in_service": "yes", "reason": reason} for host in missing}
+    hosts = {host: {"outcome": "not_staged", "in_service": "unknown", "reason": reason} for host in missing}
     return _closed(book, attempt, counts, hosts, [], in_order=not missing)
 
 
