@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import read_provenance
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.packing import unpack
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.packing import unpacker
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import look_at_population
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import planned_ticket_gate, ticket_of
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import summarise
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import put_summary
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 REGISTERED = "fleet_scan"
@@ -71,6 +72,7 @@ class ActionModule(FleetAction):
         provenance = read_provenance(Path.cwd())
         inventory = self.variable(variables, "groups")["all"]
         plans: list[dict[str, str]] = []
+        unpack = unpacker()
         for tenant in tenants:
             own = {host: policy for host, policy in sorted(policies.items()) if policy.tenant == tenant}
             incomplete = [policy.incomplete for policy in own.values()]
@@ -79,7 +81,7 @@ class ActionModule(FleetAction):
                 state,
                 tenant=tenant,
                 cycle=cycle,
-                hosts=(as_scanned(host, policy, scans.get(host)) for host, policy in own.items()),
+                hosts=(as_scanned(host, policy, scans.get(host), unpack) for host, policy in own.items()),
                 created=datetime.now(timezone.utc),
                 revision=str(provenance["revision"]),
                 source=self.inventory_sources(variables),
@@ -88,7 +90,7 @@ class ActionModule(FleetAction):
                 ticket=planned_ticket_gate(next(iter(own.values())).as_data(), ticket),
             )
             self._record(state, frozen, provenance)
-            lines, path = summarise(state, tenant, frozen.plan)
+            lines, path = put_summary(state, frozen.facts)
             plans.append({"tenant": tenant, "plan": frozen.plan, "summary": str(path)})
             self.show([*lines, f"details: {path}", ""])
         state.put_cycle(cycle, [{"tenant": plan["tenant"], "plan": plan["plan"]} for plan in plans])
@@ -131,7 +133,9 @@ class _Noted:
         return self._hostvars[host]
 
 
-def as_scanned(host: str, policy: Policy, result: dict[str, t.Any] | None) -> ScannedHost:
+def as_scanned(
+    host: str, policy: Policy, result: dict[str, t.Any] | None, unpack: Callable[[t.Any], dict[str, t.Any]]
+) -> ScannedHost:
     """What a host's registered scan says, as the plan wants it."""
     if result is None:
         return ScannedHost(host, policy, None, failure="it was not scanned")

@@ -86,7 +86,7 @@ options:
     default: []
   compact:
     description:
-      - Whether to return what is read as one compressed text, RV(packed), which M(bankops.fleet.patch_plan) reads.
+      - Whether to return what is read as compressed text, RV(packed), which M(bankops.fleet.patch_plan) reads.
         Ansible keeps every result in memory until the run ends, and of thousands of hosts that is gigabytes.
       - The controller half of this module does it.
     type: bool
@@ -132,9 +132,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 packed:
-  description: All that follows, as base64 of zlib of JSON.
+  description: All that follows, as two texts, base64 of zlib of JSON.
   returned: success and O(compact=true)
-  type: str
+  type: dict
+  contains:
+    updates:
+      description: RV(packages.pending) and RV(packages.transaction), which hosts of one kind have in common.
+      type: str
+    scan:
+      description: The rest.
+      type: str
 state:
   description: The state of the host, as M(bankops.fleet.host_state_info) returns it.
   returned: success

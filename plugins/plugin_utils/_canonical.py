@@ -24,15 +24,28 @@ def canonical(value: Any) -> bytes:
     sets. Raises ValueError for NaN and the infinities.
     """
     _refuse_changing(value)
-    return encoded(value)
-
-
-def encoded(value: Any) -> bytes:
-    """The canonical JSON of what was made of JSON, whose digest is only ever taken of these bytes.
-
-    Unlike ``canonical`` it does not look at every value first, which a plan of ten thousand hosts notices.
-    """
     return _ENCODER.encode(value).encode()
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """The JSON of what was made of JSON, whose digest is only ever taken of these bytes: sorted keys, no spaces, UTF-8.
+
+    A plan has one such document a host. Nobody writes it a second time and compares, so it need not agree with
+    ``canonical`` about the digits of a fraction, and is written and read some times faster.
+
+    Raises TypeError for what JSON does not know, and for whole numbers beyond 64 bits.
+    """
+    # What every task imports is paid for on every host.
+    import orjson
+
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def decoded(content: bytes) -> Any:
+    """The value that JSON stands for. Raises ValueError for what is no JSON, NaN and the infinities among it."""
+    import orjson
+
+    return orjson.loads(content)
 
 
 def digest(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, cast
@@ -16,6 +16,7 @@ from typing import Any, cast
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
+from ansible_collections.bankops.fleet.plugins.plugin_utils._once import Once
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.batches import (
     Group,
     Member,
@@ -42,6 +43,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.overrides impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy, empty_fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import Population
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import selection, update_key
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, Gathering
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import PlanWriter, State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import PLAN_FORMAT
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_cycle
@@ -60,10 +62,20 @@ class ScannedHost:
 
 @dataclass(frozen=True)
 class FrozenPlan:
-    """A published plan: its digest, and its head."""
+    """A published plan: its digest, its head, and what a summary of it says."""
 
     plan: str
     head: PlanHead
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class _Updates:
+    """What a document says of the updates before a host. Hosts with the same updates and policy share it."""
+
+    pending: list[dict[str, Any]]
+    selection: dict[str, Any]
+    holds: list[dict[str, Any]]
 
 
 @dataclass
@@ -73,6 +85,7 @@ class _Draft:
     today: date
     first_seen: dict[str, str]
     calendar: PlannedCalendar
+    gathering: Gathering
     of_the_tenant: list[Gate]
     """Gates that are the same for all hosts."""
     new_keys: set[str] = field(default_factory=set)
@@ -81,6 +94,7 @@ class _Draft:
     policy_digests: dict[str, str] = field(default_factory=dict)
     machines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     rooms: dict[Group, Room] = field(default_factory=dict)
+    updates: Once[_Updates] = field(default_factory=Once)
 
 
 @collector_paused()
@@ -111,7 +125,8 @@ def freeze_plan(
     today = created.astimezone(timezone.utc).date()
     of_the_tenant = [found for found in (population and population.gate, ticket) if found]
     calendar = PlannedCalendar(created, read)
-    draft = _Draft(today, state.first_seen(tenant, (), today), calendar, of_the_tenant)
+    gathering = Gathering(_moment(created))
+    draft = _Draft(today, state.first_seen(tenant, (), today), calendar, gathering, of_the_tenant)
     with state.write_plan(tenant) as writer:
         for scanned in hosts:
             _take(draft, writer, scanned, tenant, source)
@@ -123,7 +138,7 @@ def freeze_plan(
         _skip_without_room(draft, writer)
         head = _head(draft, tenant, cycle, created, revision, _missing(draft, population))
         state.first_seen(tenant, draft.new_keys, today)
-        return FrozenPlan(writer.finish(cast("dict[str, Any]", head)), head)
+        return FrozenPlan(writer.finish(cast("dict[str, Any]", head)), head, gathering.facts(head))
 
 
 def _take(draft: _Draft, writer: PlanWriter, scanned: ScannedHost, tenant: str, source: str) -> None:
@@ -145,6 +160,7 @@ def _take(draft: _Draft, writer: PlanWriter, scanned: ScannedHost, tenant: str, 
         if gates[0]["verdict"] == Verdict.PASS:
             draft.machines[usable["state"]["machine_id"]].append(host)
     document = _document(draft, scanned, usable, frozen_policy, gates, seconds)
+    draft.gathering.take(document)
     decision, reason = _decide(scanned, document)
     draft.entries[host] = {
         "digest": writer.put_host(host, cast("dict[str, Any]", document)),
@@ -210,7 +226,11 @@ def _document(
     policy = scanned.policy
     packages: Mapping[str, Any] = scan["packages"] if scan else {"transaction": [], "pending": [], "held": []}
     host_state: Mapping[str, Any] = scan["state"] if scan else {}
-    pending = [{**update, "first_seen": _first_seen(draft, update_key(update))} for update in packages["pending"]]
+    updates = draft.updates.of(
+        packages["pending"],
+        lambda: _updates(draft, policy, packages["pending"]),
+        (policy.classes, policy.include, policy.exclude, policy.holds, policy.minimum_age_days),
+    )
     return {
         "format": PLAN_FORMAT,
         "host": scanned.host,
@@ -218,16 +238,22 @@ def _document(
         "identity": {"machine_id": host_state.get("machine_id"), "instance_id": policy.instance_id},
         "manager": packages.get("manager"),
         "exactness": "version",
-        # The dates of the other updates say nothing about this host.
-        "selection": selection(policy, {update_key(each): each["first_seen"] for each in pending}, draft.today),
-        "transaction": list(packages["transaction"]),
-        "pending": pending,
-        "holds": _holds(policy, pending, packages["held"], draft.today),
+        "selection": updates.selection,
+        "transaction": packages["transaction"],
+        "pending": updates.pending,
+        "holds": [*updates.holds, *_held_by_manager(updates.pending, packages["held"])],
         "gates": gates,
         "policy": frozen_policy,
         "state_digest": digest(host_state) if scan else None,
         "estimated_seconds": seconds,
     }
+
+
+def _updates(draft: _Draft, policy: Policy, pending: list[Mapping[str, Any]]) -> _Updates:
+    dated = [{**update, "first_seen": _first_seen(draft, update_key(update))} for update in pending]
+    # The dates of the other updates say nothing about this host.
+    chosen = selection(policy, {update_key(each): each["first_seen"] for each in dated}, draft.today)
+    return _Updates(dated, chosen, _holds(policy, dated, draft.today))
 
 
 def _reboot_required(host_state: Mapping[str, Any]) -> Any:
@@ -241,11 +267,9 @@ def _first_seen(draft: _Draft, key: str) -> str:
     return draft.first_seen[key]
 
 
-def _holds(
-    policy: Policy, pending: list[dict[str, Any]], held: list[Mapping[str, Any]], today: date
-) -> list[dict[str, Any]]:
-    """The policy's holds and what each keeps back; then those of the package manager itself, which nobody owns."""
-    ours = [
+def _holds(policy: Policy, pending: list[dict[str, Any]], today: date) -> list[dict[str, Any]]:
+    """The policy's holds and what each keeps back."""
+    return [
         {
             "package": hold.package,
             "owner": hold.owner,
@@ -256,8 +280,12 @@ def _holds(
         }
         for hold in policy.holds
     ]
-    theirs = [
-        {
+
+
+def _held_by_manager(pending: list[dict[str, Any]], held: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The holds of the package manager itself, which nobody owns."""
+    for package in held:
+        yield {
             "package": package["name"],
             "owner": None,
             "reason": f"held at {package['version']} in the package manager itself",
@@ -265,9 +293,6 @@ def _holds(
             "expired": False,
             "updates": sorted({update["name"] for update in pending if update["name"] == package["name"]}),
         }
-        for package in held
-    ]
-    return ours + theirs
 
 
 def _refuse_duplicates(draft: _Draft, source: str) -> None:
@@ -293,6 +318,7 @@ def _skip_without_room(draft: _Draft, writer: PlanWriter) -> None:
         if stopped:
             document = writer.get_host(host)
             document["gates"] += stopped
+            draft.gathering.take_gates(host, stopped)
             entry["digest"] = writer.put_host(host, document)
             entry["decision"], entry["reason"] = Decision.SKIPPED.value, _reason(stopped)
 

@@ -18,6 +18,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import
     gather,
 )
 
+_COLUMNS = ("Package", "Change", "From", "To", "Security", "Severity", "CVEs")
+_MOST_TRANSACTIONS = 100
+
 # What marks up, and what GitHub and GitLab make links of without any mark.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|!~&@]|:(?=//)|(?<=www)\.)")
 
@@ -80,18 +83,26 @@ def _rollout(facts: Facts) -> Iterator[str]:
 def _changes(facts: Facts) -> Iterator[str]:
     yield "## What changes"
     yield ""
-    for planned in sorted(facts.transactions.values(), key=lambda planned: planned.hosts):
-        count = f"{len(planned.changes)} changes on {len(planned.hosts)} hosts"
-        yield f"### {count}"
-        yield ""
-        yield f"Hosts: {text(', '.join(planned.hosts))}"
-        yield ""
-        yield from _table(
-            ("Package", "Change", "From", "To", "Security", "Severity", "CVEs"), map(_change, planned.changes)
-        )
     if not facts.transactions:
         yield "Nothing."
         yield ""
+    elif len(facts.transactions) > _MOST_TRANSACTIONS:
+        yield from _changes_of_many(facts)
+    else:
+        for planned in facts.transactions:
+            yield f"### {len(planned.changes)} changes on {len(planned.hosts)} hosts"
+            yield ""
+            yield f"Hosts: {text(', '.join(planned.hosts))}"
+            yield ""
+            yield from _table(_COLUMNS, map(_change, planned.changes))
+
+
+def _changes_of_many(facts: Facts) -> Iterator[str]:
+    """Where nearly every host has a transaction of its own, a table of each would be longer than anybody reads."""
+    yield f"There are {len(facts.transactions)} different transactions. The document of each host has its own, exactly."
+    yield ""
+    rows = sorted((*_change(line), hosts) for line, hosts in facts.hosts_of_changes.items())
+    yield from _table((*_COLUMNS, "Hosts"), rows)
 
 
 def _change(line: ChangeLine) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
+from ansible_collections.bankops.fleet.plugins.plugin_utils._once import Once
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import batch_seconds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
     Decision,
@@ -26,10 +28,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
 
 UNKNOWN = "unknown"
+Key = TypeVar("Key")
 _NAMED = 8
 
 
-@dataclass(frozen=True)
+# Told apart by identity, since ``Gathering`` makes each once: to compare millions by their texts takes a minute.
+@dataclass(frozen=True, eq=False)
 class ChangeLine:
     """A change of a transaction with what is known of its update. ``cves`` is None where they are not known."""
 
@@ -47,42 +51,44 @@ class Transaction:
     """Hosts that have the very same changes before them."""
 
     hosts: list[str]
-    changes: list[ChangeLine]
+    changes: tuple[ChangeLine, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Facts:
     """What the summaries show. Lists of hosts are sorted."""
 
     plan: str
     head: PlanHead
-    transactions: dict[tuple[tuple[Any, ...], ...], Transaction] = field(default_factory=dict)
-    holds: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    transactions: list[Transaction]
+    """By their hosts."""
+    holds: dict[tuple[str, ...], list[str]]
     """(package, owner, reason, expires, whether it has expired, the updates it keeps back) to hosts."""
-    gates: dict[tuple[str, str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    gates: dict[tuple[str, str, str], list[str]]
     """(gate, verdict, evidence) of those that let nothing through, to hosts."""
-    overrides: dict[tuple[str, ...], list[str]] = field(default_factory=lambda: defaultdict(list))
+    overrides: dict[tuple[str, ...], list[str]]
     """(gate, owner, reason, expires, what it did in the plan) to hosts."""
-    seconds: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, int]
+    """What each host's change takes by estimate."""
 
     @property
     def cves(self) -> list[str]:
         """The CVEs that are known to be closed."""
-        return sorted(
-            {cve for planned in self.transactions.values() for line in planned.changes for cve in line.cves or ()}
-        )
+        return sorted({cve for line in self.hosts_of_changes for cve in line.cves or ()})
 
     @property
     def changes_of_unknown_cves(self) -> int:
         """Different changes of which nobody knows which CVEs they close."""
-        return len(
-            {
-                (line.name, line.candidate)
-                for planned in self.transactions.values()
-                for line in planned.changes
-                if line.cves is None
-            }
-        )
+        return len({(line.name, line.candidate) for line in self.hosts_of_changes if line.cves is None})
+
+    @cached_property
+    def hosts_of_changes(self) -> Counter[ChangeLine]:
+        """Every different change, with the number of hosts that have it before them."""
+        found: Counter[ChangeLine] = Counter()
+        for planned in self.transactions:
+            for line in planned.changes:
+                found[line] += len(planned.hosts)
+        return found
 
     @property
     def total_seconds(self) -> int:
@@ -107,30 +113,91 @@ class Facts:
 
 
 def gather(head: PlanHead, documents: Iterable[HostDocument], cves: Mapping[str, Sequence[str]] | None = None) -> Facts:
-    """Read the documents of a plan once, in any order; none is kept.
-
-    ``cves`` are ids that staging found in changelogs, by ``name=version``; they add to what the documents know.
-    """
-    facts = Facts(digest(head), head)
+    """Read the documents of a plan once, in any order; none is kept. ``cves`` as ``Gathering`` has them."""
+    gathering = Gathering(head["created"], cves)
     for document in documents:
-        host = document["host"]
-        facts.seconds[host] = document["estimated_seconds"]
+        gathering.take(document)
+    return gathering.facts(head)
+
+
+class Gathering:
+    """Takes the documents of a plan in any order, while they are made or read, and keeps none.
+
+    ``created`` is the plan's own moment. ``cves`` are ids that staging found in changelogs, by ``name=version``; they
+    add to what the documents know.
+    """
+
+    def __init__(self, created: str, cves: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._created, self._cves = created, cves or {}
+        self._transactions: dict[tuple[ChangeLine, ...], list[str]] = defaultdict(list)
+        self._holds: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._gates: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        self._overrides: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._seconds: dict[str, int] = {}
+        self._lines: dict[tuple[Any, ...], ChangeLine] = {}
+        self._same: Once[tuple[ChangeLine, ...]] = Once()
+
+    def take(self, document: HostDocument) -> None:
+        """Note what a document says."""
+        host, transaction = document["host"], document["transaction"]
+        self._seconds[host] = document["estimated_seconds"]
         for hold in document["holds"]:
-            facts.holds[_hold(hold)].append(host)
-        for found in closed(document["gates"]):
-            facts.gates[found["name"], found["verdict"], found["evidence"]].append(host)
+            self._holds[_hold(hold)].append(host)
+        self.take_gates(host, document["gates"])
         for override in document["policy"]["overrides"]:
-            facts.overrides[_override(override, document["gates"], head["created"])].append(host)
-        if head["hosts"][host]["decision"] == Decision.PATCH:
-            # A large fleet has the same transaction on many hosts; as a key it costs less than its digest.
-            same = tuple(tuple(change.values()) for change in document["transaction"])
-            if same not in facts.transactions:
-                facts.transactions[same] = Transaction([], _lines(document, cves or {}))
-            facts.transactions[same].hosts.append(host)
-    named = (facts.holds, facts.gates, facts.overrides)
-    for hosts in (*(on for by in named for on in by.values()), *(same.hosts for same in facts.transactions.values())):
-        hosts.sort()
-    return facts
+            self._overrides[_override(override, document["gates"], self._created)].append(host)
+        self._transactions[self._same.of(transaction, lambda: self._changes(document))].append(host)
+
+    def take_gates(self, host: str, gates: list[Gate]) -> None:
+        """Note those of a host's gates that let nothing through."""
+        for found in closed(gates):
+            self._gates[found["name"], found["verdict"], found["evidence"]].append(host)
+
+    def facts(self, head: PlanHead) -> Facts:
+        """What was noted, for the plan of this head, which says what is done with each host."""
+        patched = {host for host, entry in head["hosts"].items() if entry["decision"] == Decision.PATCH}
+        transactions = [
+            Transaction(sorted(patched.intersection(hosts)), changes) for changes, hosts in self._transactions.items()
+        ]
+        return Facts(
+            digest(head),
+            head,
+            sorted((planned for planned in transactions if planned.hosts), key=lambda planned: planned.hosts),
+            _sorted(self._holds),
+            _sorted(self._gates),
+            _sorted(self._overrides),
+            self._seconds,
+        )
+
+    def _changes(self, document: HostDocument) -> tuple[ChangeLine, ...]:
+        updates = {(update["name"], update["arch"]): update for update in document["pending"]}
+        return tuple(
+            self._line(change, updates.get((change["name"], change["arch"]))) for change in document["transaction"]
+        )
+
+    def _line(self, change: Mapping[str, Any], update: Mapping[str, Any] | None) -> ChangeLine:
+        """The line of a change, the same for all hosts: a large fleet has few different ones, and millions in all.
+
+        A package that the transaction takes along has no update of its own, and of those nothing more is known.
+        """
+        known = update["cves"] if update else UNKNOWN
+        said = (update["is_security"], update["severity"]) if update else (None, UNKNOWN)
+        what = (change["name"], change["action"], change["installed"], change["candidate"])
+        key = (*what, *said, known if known == UNKNOWN else tuple(known), update is None)
+        if key not in self._lines:
+            found = self._cves.get(update_key(change))
+            nobody_knows = known == UNKNOWN and found is None
+            cves = {*(() if known == UNKNOWN else known), *(found or ())}
+            self._lines[key] = ChangeLine(
+                name=change["name"],
+                action=change["action"],
+                installed=change["installed"] or "",
+                candidate=change["candidate"] or "",
+                is_security=("yes" if update["is_security"] else "no") if update else UNKNOWN,
+                severity=said[1],
+                cves=None if nobody_knows else tuple(sorted(cves)),
+            )
+        return self._lines[key]
 
 
 def render_console(facts: Facts) -> list[str]:
@@ -177,6 +244,10 @@ def names(hosts: Sequence[str], most: int) -> str:
     return ", ".join(show(host) for host in hosts[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def _sorted(named: Mapping[Key, Iterable[str]]) -> dict[Key, list[str]]:
+    return {key: sorted(hosts) for key, hosts in named.items()}
+
+
 def _hold(hold: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         hold["package"],
@@ -197,30 +268,3 @@ def _override(override: Mapping[str, Any], gates: Iterable[Gate], created: str) 
     elif not is_valid(override, datetime.fromisoformat(created).date()):
         effect = "had expired when the plan was made"
     return override["gate"], *said.values(), effect
-
-
-def _lines(document: HostDocument, staged: Mapping[str, Sequence[str]]) -> list[ChangeLine]:
-    updates = {(update["name"], update["arch"]): update for update in document["pending"]}
-    return [_line(change, updates.get((change["name"], change["arch"])), staged) for change in document["transaction"]]
-
-
-def _line(
-    change: Mapping[str, Any], update: Mapping[str, Any] | None, staged: Mapping[str, Sequence[str]]
-) -> ChangeLine:
-    """A package that the transaction takes along has no update of its own, and of those nothing more is known."""
-    known = update["cves"] if update else UNKNOWN
-    found = staged.get(update_key(change))
-    cves = (
-        None
-        if known == UNKNOWN and found is None
-        else tuple(sorted({*(() if known == UNKNOWN else known), *(found or ())}))
-    )
-    return ChangeLine(
-        name=change["name"],
-        action=change["action"],
-        installed=change["installed"] or "",
-        candidate=change["candidate"] or "",
-        is_security=("yes" if update["is_security"] else "no") if update else UNKNOWN,
-        severity=update["severity"] if update else UNKNOWN,
-        cves=cves,
-    )

@@ -120,7 +120,7 @@ def _documents(state: State, tenant: str, plan: str, head: PlanHead, left: Left)
 
 
 def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResult]:
-    planned = {host: same.changes for same in facts.transactions.values() for host in same.hosts}
+    planned = {host: same.changes for same in facts.transactions for host in same.hosts}
     places = {
         host: number for wave in head["waves"] for number, batch in enumerate(wave["batches"], 1) for host in batch
     }

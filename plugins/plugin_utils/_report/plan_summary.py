@@ -26,8 +26,12 @@ _STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
 @collector_paused()
 def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
     """The lines for the console, and the path of the Markdown that was written. Raises FleetError as the state does."""
-    facts = _facts(state, tenant, plan)
-    path = state.put_report(tenant, plan, "summary.md", markdown(facts).encode())
+    return put_summary(state, _facts(state, tenant, plan))
+
+
+def put_summary(state: State, facts: Facts) -> tuple[list[str], Path]:
+    """The same for facts that were gathered already."""
+    path = state.put_report(facts.head["tenant"], facts.plan, "summary.md", markdown(facts).encode())
     return render_console(facts), path
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import secrets
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
 
 _LOCK_SECONDS = 60.0
 
@@ -96,7 +96,7 @@ def replace(path: Path, content: bytes) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises FleetError of kind ``state_damaged``."""
     try:
-        value = json.loads(path.read_bytes())
+        value = decoded(path.read_bytes())
     except ValueError as problem:
         raise FleetError(
             f"{path} is damaged: {problem}.", kind="state_damaged", remedy="Restore it from a backup."

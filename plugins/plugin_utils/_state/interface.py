@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -16,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes, is_whole_number
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
+    decoded,
+    digest_of_bytes,
+    is_whole_number,
+)
 
 PLAN_FORMAT = 1
 """The newest plan format this version reads, and the one it writes."""
@@ -229,7 +232,7 @@ def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:
             remedy="Find out who changed it; then make a new plan.",
             data={"file": place, "expected": digest, "found": found},
         )
-    value: dict[str, Any] = json.loads(content)
+    value: dict[str, Any] = decoded(content)
     return value
 
 

@@ -14,7 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
+    canonical,
+    decoded,
+    digest,
+    encoded,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 PLAIN = st.recursive(
@@ -26,6 +31,25 @@ PLAIN = st.recursive(
 @given(PLAIN)
 def test_plain_data_comes_back_as_it_was(value: Any) -> None:
     assert json.loads(canonical(value)) == value
+
+
+WHOLE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+)
+
+
+@given(st.dictionaries(TEXT, WHOLE))
+def test_a_document_is_written_as_the_canonical_form_of_it(document: dict[str, Any]) -> None:
+    """Only of fractions and larger numbers the two may write other digits."""
+    assert encoded(document) == canonical(document)
+    assert decoded(encoded(document)) == document
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"NaN", b"[-Infinity]", b'"\\ud800"', b"{} {}", b"\xff"])
+def test_what_is_no_json_is_refused(content: bytes) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        decoded(content)
 
 
 @given(st.dictionaries(TEXT, st.integers()))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import render_markdown, text
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import markdown, render_markdown, text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, duration, gather, render_console
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.scans import OPENSSL, pending, scan
@@ -64,6 +64,29 @@ def test_hosts_with_the_same_changes_are_shown_together(plan: Any) -> None:
     page = page_of(plan)
     assert "### 1 changes on 3 hosts\n\nHosts: app2, web1, web2\n" in page
     assert "### 2 changes on 1 hosts\n\nHosts: app1\n" in page
+
+
+def test_what_is_gathered_while_a_plan_is_frozen_is_what_its_documents_say(tmp_path: Path) -> None:
+    """The backend cannot spare a server, so the plan skips its hosts at the very end."""
+    balancer = {"host": "app1", "backend": "web", "min_healthy": 5}
+    state, frozen = make_plan(tmp_path, patch_load_balancer=balancer)
+    assert frozen.head["hosts"]["web1"]["decision"] == "skipped"
+    assert markdown(frozen.facts) == page_of((state, frozen))
+    assert render_console(frozen.facts) == render_console(facts_of((state, frozen)))
+
+
+def test_of_many_different_transactions_each_change_is_shown_with_the_number_of_its_hosts(tmp_path: Path) -> None:
+    state, changes = FolderState(tmp_path), [{**OPENSSL, "name": f"lib{number}"} for number in range(101)]
+    found = policies(**{f"web{number}": {} for number in range(101)})
+    hosts = [
+        ScannedHost(host, its, scan(host, [OPENSSL, change]))
+        for (host, its), change in zip(found.items(), changes, strict=True)
+    ]
+    arguments: dict[str, Any] = {"tenant": "tenant1", "cycle": "2026-11", "created": NOW, "source": SOURCE}
+    page = markdown(freeze_plan(state, hosts=hosts, revision="abc123", **arguments).facts)
+    assert "There are 101 different transactions." in page
+    for name, hosts_of_it in [("openssl", 101), *((f"lib{number}", 1) for number in range(101))]:
+        assert f"| {name} | upgrade | 3.0.11-1 | 3.0.17-1 | yes | unknown | unknown | {hosts_of_it} |" in page
 
 
 def test_the_page_names_the_plan_and_its_bounds(plan: Any) -> None:
