@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import ipaddress
 import json
 import os
 import shutil
@@ -138,10 +139,13 @@ class Lab:
         if ours is not None:
             self.say("replacing what a killed run left behind")
             self._tear_down()
-        subnets = {subnet for network in networks.values() for subnet in network.subnets}
+        subnets = {ipaddress.ip_network(subnet) for network in networks.values() for subnet in network.subnets}
+        taken = {subnet for subnet in subnets if subnet.version == 4}.union(machine.own_networks())
         ports = {network.labels.get(FIRST_PORT) for network in networks.values()}  # a lab that is just starting
         for place in candidates(self.prefix):
-            if place.subnet not in subnets and str(place.first_port) not in ports and _ports_are_free(place):
+            if any(ipaddress.ip_network(place.subnet).overlaps(network) for network in taken):
+                continue
+            if str(place.first_port) not in ports and _ports_are_free(place):
                 self.podman.run(
                     "network",
                     "create",

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,21 @@ class Mirror:
     main: str
     security: str
     settings: tuple[str, ...]
+
+
+def own_networks(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
+    """The networks that this machine is in. A killed lab may have left its bridge, of which podman knows nothing."""
+    rows = [line.split() for line in table.read_text(encoding="ascii").splitlines()[1:]]
+    return [
+        ipaddress.IPv4Network((_address(destination), str(_address(mask))))
+        for _interface, destination, gateway, *_counts, mask, _mtu, _window, _round_trip in rows
+        if int(gateway, 16) == 0
+    ]
+
+
+def _address(hexadecimal: str) -> ipaddress.IPv4Address:
+    """The kernel writes an address as one number in the order of this machine's bytes."""
+    return ipaddress.IPv4Address(int(hexadecimal, 16).to_bytes(4, sys.byteorder))
 
 
 def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:

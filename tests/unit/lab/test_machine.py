@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from pathlib import Path
 
@@ -89,3 +90,15 @@ def test_a_resolver_on_loopback_is_passed_over_for_the_one_behind_it(tmp_path: P
     real.write_text("nameserver 192.0.2.53\nnameserver 2001:db8::53\n")
     assert machine.name_servers([stub, real]) == ["192.0.2.53", "2001:db8::53"]
     assert machine.name_servers([tmp_path / "none", stub]) == []
+
+
+def test_the_networks_of_this_machine_are_those_it_is_in_without_a_gateway(tmp_path: Path) -> None:
+    """A bridge that a killed lab left behind stands in the kernel's table and nowhere else."""
+    table = tmp_path / "route"
+    table.write_text(
+        "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+        "eth0 00000000 010200C0 0003 0 0 0 00000000 0 0 0\n"
+        "podman3 0004660A 00000000 0001 0 0 0 00FCFFFF 0 0 0\n"
+        "eth0 00007B0A 010200C0 0003 0 0 0 0000FFFF 0 0 0\n"
+    )
+    assert machine.own_networks(table) == [ipaddress.ip_network("10.102.4.0/22")]
