@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
@@ -24,12 +23,12 @@ _STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
 
 
 @collector_paused()
-def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], Path]:
-    """The lines for the console, and the path of the Markdown that was written. Raises FleetError as the state does."""
+def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], str]:
+    """The lines for the console, and where the Markdown is. Raises FleetError as the state does."""
     return put_summary(state, _facts(state, tenant, plan))
 
 
-def put_summary(state: State, facts: Facts) -> tuple[list[str], Path]:
+def put_summary(state: State, facts: Facts) -> tuple[list[str], str]:
     """The same for facts that were gathered already."""
     path = state.put_report(facts.head["tenant"], facts.plan, "summary.md", markdown(facts).encode())
     return render_console(facts), path

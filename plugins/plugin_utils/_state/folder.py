@@ -18,7 +18,13 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest_of_bytes, encoded
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files, leases, lines
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Lease, PlanWriter, State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import (
+    Lease,
+    PlanWriter,
+    State,
+    seal_exists,
+    seal_gap,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import (
     check_cycle,
     check_digest,
@@ -52,6 +58,14 @@ class FolderState(State):
 
     def read_host(self, tenant: str, plan: str, host: str) -> tuple[bytes, str]:
         return self._read(self._plan(tenant, plan) / "hosts" / f"{encode_host(host)}.json")
+
+    def tenants(self) -> list[str]:
+        with files.disk_errors():
+            return sorted(path.parent.name for path in (self._root / "tenants").glob("[!.]*/plans"))
+
+    def plans(self, tenant: str) -> list[str]:
+        with files.disk_errors():
+            return sorted(path.parent.name for path in (self._tenant(tenant) / "plans").glob("[!.]*/plan.json"))
 
     def put_cycle(self, cycle: str, plans: Iterable[dict[str, str]]) -> dict[str, Any]:
         path = self._root / "cycles" / f"{check_cycle(cycle)}.json"
@@ -179,21 +193,68 @@ class FolderState(State):
             files.create(path, f"{reason}\n".encode())
         return str(path)
 
-    def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
-        path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
-        if path.name in ("plan.json", "hosts", "baselines", "approvals") or path.name.startswith("ledger"):
-            raise FleetError(
-                f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
-            )
+    def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> str:
+        path = self._report(tenant, plan, name)
         with files.disk_errors():
             files.replace(path, content)
-        return path
+        return str(path)
+
+    def get_report(self, tenant: str, plan: str, name: str) -> bytes:
+        path = self._report(tenant, plan, name)
+        with files.disk_errors():
+            if path.is_file():
+                return path.read_bytes()
+        raise FleetError(
+            f"{path} is not there: nobody has made this report.",
+            kind="report_missing",
+            remedy="Run patch_report.yml for the plan.",
+        )
+
+    def reports(self, tenant: str, plan: str) -> list[str]:
+        with files.disk_errors():
+            found = [path.name for path in self._existing_plan(tenant, plan).iterdir() if path.is_file()]
+        return sorted(name for name in found if not _is_of_the_plan(name) and not name.startswith("."))
+
+    def put_seal(self, tenant: str, number: int, files_of_it: dict[str, bytes]) -> None:
+        folder = self._seals(tenant)
+        with files.disk_errors(), self._exclusive(folder):
+            files.make_folders(folder)
+            if (folder / f"{number}").exists():
+                raise seal_exists(tenant, number)
+            if number < 1 or (number > 1 and not (folder / f"{number - 1}").exists()):
+                raise seal_gap(tenant, number)
+            new = folder / f".new-{secrets.token_hex(8)}"
+            try:
+                files.make_folders(new)
+                for name, content in files_of_it.items():
+                    files.write_new(new / check_name(name, "name of a file"), content)
+                files.sync(new)
+                new.rename(folder / f"{number}")
+                files.sync(folder)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
+
+    def seals(self, tenant: str) -> list[dict[str, bytes]]:
+        with files.disk_errors():
+            folders = sorted(self._seals(tenant).glob("[0-9]*"), key=lambda path: int(path.name))
+            return [{path.name: path.read_bytes() for path in sorted(folder.iterdir())} for folder in folders]
 
     def _tenant(self, tenant: str) -> Path:
         return self._root / "tenants" / check_name(tenant, "tenant")
 
     def _plan(self, tenant: str, plan: str) -> Path:
         return self._tenant(tenant) / "plans" / check_digest(plan)
+
+    def _seals(self, tenant: str) -> Path:
+        return self._tenant(tenant) / "seals"
+
+    def _report(self, tenant: str, plan: str, name: str) -> Path:
+        path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
+        if _is_of_the_plan(path.name):
+            raise FleetError(
+                f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
+            )
+        return path
 
     def _existing_plan(self, tenant: str, plan: str) -> Path:
         folder = self._plan(tenant, plan)
@@ -269,6 +330,10 @@ class _FolderPlanWriter(PlanWriter):
 
     def _path(self, host: str) -> Path:
         return self._folder / "hosts" / f"{encode_host(host)}.json"
+
+
+def _is_of_the_plan(name: str) -> bool:
+    return name in ("plan.json", "hosts", "baselines", "approvals") or name.startswith("ledger")
 
 
 def _plan_missing(path: Path) -> FleetError:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -111,6 +110,14 @@ class State(ABC):
     @abstractmethod
     def read_host(self, tenant: str, plan: str, host: str) -> tuple[bytes, str]:
         """The bytes of a host's document, not verified, and where they came from. Raises ``plan_missing``."""
+
+    @abstractmethod
+    def tenants(self) -> list[str]:
+        """The names of all tenants that ever had a plan, sorted."""
+
+    @abstractmethod
+    def plans(self, tenant: str) -> list[str]:
+        """The digests of all plans of a tenant, sorted."""
 
     # Cycles: which plans belong together, and their order.
 
@@ -219,8 +226,30 @@ class State(ABC):
         """
 
     @abstractmethod
-    def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> Path:
-        """Keep a report (``summary.md``, ``report.html``) beside its plan; return its path."""
+    def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> str:
+        """Keep a report (``summary.md``, ``report.html``) beside its plan; return where it is."""
+
+    @abstractmethod
+    def get_report(self, tenant: str, plan: str, name: str) -> bytes:
+        """A report that was put last under this name. Raises FleetError of kind ``report_missing``."""
+
+    @abstractmethod
+    def reports(self, tenant: str, plan: str) -> list[str]:
+        """The names of a plan's reports, sorted."""
+
+    # Seals: a tenant's chain of them, each kept for ever.
+
+    @abstractmethod
+    def put_seal(self, tenant: str, number: int, files: dict[str, bytes]) -> None:
+        """Keep the files of a tenant's seal, all at once. Numbers count from 1.
+
+        Raises FleetError of kind ``seal_exists`` when there is one of that number, whoever was quicker, and
+        ``seal_gap`` when the one before is not there.
+        """
+
+    @abstractmethod
+    def seals(self, tenant: str) -> list[dict[str, bytes]]:
+        """The files of all seals of a tenant, in the order of their numbers."""
 
 
 def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:
@@ -234,6 +263,24 @@ def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:
         )
     value: dict[str, Any] = decoded(content)
     return value
+
+
+def seal_exists(tenant: str, number: int) -> FleetError:
+    """The error for a number that is taken."""
+    return FleetError(
+        f"Tenant {tenant} has a seal {number} already: somebody else sealed at the same time.",
+        kind="seal_exists",
+        remedy="Run this again; the next seal then follows that one.",
+    )
+
+
+def seal_gap(tenant: str, number: int) -> FleetError:
+    """The error for a number that does not follow."""
+    return FleetError(
+        f"Tenant {tenant} has no seal before number {number}.",
+        kind="seal_gap",
+        remedy="Look at the seals with evidence_verify.yml; one that is gone must be restored from a backup.",
+    )
 
 
 def _refuse_newer(document: dict[str, Any], place: str) -> None:

@@ -246,7 +246,7 @@ def test_malformed_evidence_is_a_trouble_and_prevents_no_report(book: Any, malfo
     assert report.troubles[0] in console.render(report)
     assert report.troubles[0].replace("'", "&#39;") in html.render(report)
     lines, summary = summarise(book.state, "north", book.plan)
-    assert "CVE-2024-9143" in summary.read_text()
+    assert "CVE-2024-9143" in Path(summary).read_text()
     assert lines
 
 

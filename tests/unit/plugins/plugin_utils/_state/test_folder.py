@@ -216,10 +216,35 @@ def test_a_stop_file_stops_its_tenant_or_everybody(state: FolderState, tmp_path:
 
 def test_reports_stand_beside_their_plan_and_never_replace_it(state: FolderState) -> None:
     plan = publish(state, "web1")
-    assert state.put_report("tenant1", plan, "summary.md", b"# Plan\n").read_bytes() == b"# Plan\n"
+    assert Path(state.put_report("tenant1", plan, "summary.md", b"# Plan\n")).read_bytes() == b"# Plan\n"
+    assert state.get_report("tenant1", plan, "summary.md") == b"# Plan\n"
+    assert state.reports("tenant1", plan) == ["summary.md"]
+    with pytest.raises(FleetError) as caught:
+        state.get_report("tenant1", plan, "report.html")
+    assert caught.value.kind == "report_missing"
     for name in ("plan.json", "ledger.jsonl", "hosts", "../x", ".hidden"):
         with pytest.raises(FleetError):
             state.put_report("tenant1", plan, name, b"x")
+
+
+def test_tenants_and_their_plans_are_found(state: FolderState) -> None:
+    assert state.tenants() == []
+    plan = publish(state, "web1")
+    assert state.tenants() == ["tenant1"]
+    assert state.plans("tenant1") == [plan]
+    assert state.plans("tenant2") == []
+
+
+def test_seals_follow_one_another_and_none_is_replaced(state: FolderState) -> None:
+    state.put_seal("tenant1", 1, {"seal.json": b"one"})
+    for number, kind in ((1, "seal_exists"), (3, "seal_gap"), (0, "seal_gap")):
+        with pytest.raises(FleetError) as caught:
+            state.put_seal("tenant1", number, {"seal.json": b"other"})
+        assert caught.value.kind == kind
+    for number in range(2, 12):
+        state.put_seal("tenant1", number, {"seal.json": f"{number}".encode(), "seal.json.sig": b"signature"})
+    assert [int(seal["seal.json"]) for seal in state.seals("tenant1")[1:]] == list(range(2, 12))
+    assert state.seals("tenant2") == []
 
 
 def test_a_state_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:

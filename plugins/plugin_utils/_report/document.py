@@ -1,0 +1,367 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one model behind every format of a report: plain figures and rows, with no word of layout.
+
+A format shows what stands here and computes nothing, so that all formats say the same. ``as_data`` is the JSON format.
+Times are UTC, RFC 3339, in whole seconds. Texts are data from outside: every format escapes them in its own way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+FORMAT = 1
+"""The version of this model, as the JSON format says it."""
+
+
+class ScopeKind(StrEnum):
+    """What a report is about."""
+
+    PLAN = "plan"
+    CYCLE = "cycle"
+    TENANT = "tenant"
+    FLEET = "fleet"
+
+
+class CveStatus(StrEnum):
+    """A CVE within the scope. ``open`` on at least one host is open."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class InTime(StrEnum):
+    """Whether something was remedied, or still can be, within its service level; what is not known is no yes."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Standing(StrEnum):
+    """What evidence stands for a requirement."""
+
+    EVIDENCED = "evidenced"
+    PARTLY = "partly"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the report is about, in words for its title, and the query that found its population."""
+
+    kind: ScopeKind
+    title: str
+    tenants: tuple[str, ...]
+    cycles: tuple[str, ...]
+    query: str
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """A plan of the scope. ``state`` is ``sealed``, ``complete``, ``open``, ``incomplete`` or ``unknown``.
+
+    ``sealed`` is the number of its seal in the tenant's chain (None: not sealed); ``ledger_head`` the last hash.
+    """
+
+    tenant: str
+    cycle: str
+    plan: str
+    created: str
+    expires: str
+    began: str | None
+    ended: str | None
+    revision: str
+    collection: str
+    ticket: str
+    approver: str
+    executor: str
+    hosts: int
+    verdict: str
+    state: str
+    sealed: int | None
+    entries: int
+    ledger_head: str
+    ledger_ok: bool
+    troubles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HostRow:
+    """A host of the population in one plan, with its one outcome. ``seconds`` is None where it took no time."""
+
+    tenant: str
+    cycle: str
+    plan: str
+    host: str
+    outcome: str
+    in_service: str
+    reason: str
+    cloud: str
+    environment: str
+    region: str
+    cluster: str
+    wave: str
+    batch: int | None
+    updates: int
+    changed: int
+    rebooted: bool
+    seconds: float | None
+    needs_attention: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """A package of a host, before and after (None: not installed). ``cves`` is None where they are not known."""
+
+    tenant: str
+    cycle: str
+    host: str
+    package: str
+    before: str | None
+    after: str | None
+    changed: bool
+    is_security: bool
+    severity: str
+    cves: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class CveRow:
+    """A CVE of a tenant. ``days`` run from the day its update was first seen to the day it was closed, or today."""
+
+    tenant: str
+    cve: str
+    status: CveStatus
+    severity: str
+    packages: tuple[str, ...]
+    hosts_closed: tuple[str, ...]
+    hosts_open: tuple[str, ...]
+    first_seen: str | None
+    closed: str | None
+    days: int | None
+    allowed_days: int | None
+    in_time: InTime
+
+
+@dataclass(frozen=True)
+class OpenUpdate:
+    """An update that is still pending on hosts after the plan, and why."""
+
+    tenant: str
+    package: str
+    candidate: str
+    is_security: bool
+    severity: str
+    cves: tuple[str, ...] | None
+    first_seen: str
+    days: int
+    allowed_days: int | None
+    in_time: InTime
+    reason: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ExceptionRow:
+    """A hold, an override of a gate or a waiver. An expired one does nothing, and is listed all the same."""
+
+    tenant: str
+    kind: str
+    subject: str
+    owner: str
+    reason: str
+    ticket: str
+    expires: str
+    expired: bool
+    effect: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """A gate that did not pass by itself, in the plan; ``overridden`` says whether an override let it through."""
+
+    tenant: str
+    plan: str
+    gate: str
+    verdict: str
+    evidence: str
+    overridden: bool
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ApprovalRow:
+    """Who approved which plan, how, and by which key."""
+
+    tenant: str
+    plan: str
+    approver: str
+    key: str
+    how: str
+    purpose: str
+    created: str
+    expires: str
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One execution of a playbook. ``state`` is ``closed``, ``open`` or ``incomplete`` (its process died)."""
+
+    tenant: str
+    plan: str
+    number: int
+    purpose: str
+    check_mode: bool
+    executor: str
+    executor_key: str
+    who: str
+    where: str
+    job: str
+    revision: str
+    collection: str
+    ansible_core: str
+    opened: str
+    closed: str | None
+    state: str
+    in_order: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric of one group. ``value`` is None where nothing can be said; ``of`` is what it is a part of."""
+
+    group: str
+    value: float | None
+    count: int | None = None
+    of: int | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric with its definition beside it. ``unit`` is ``percent``, ``days``, ``hosts`` or ``count``.
+
+    ``by`` has the same metric by ``tenant``, ``cloud`` and ``environment``.
+    """
+
+    name: str
+    title: str
+    definition: str
+    unit: str
+    total: Figure
+    by: dict[str, tuple[Figure, ...]]
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """The metrics of one cycle, by the metric's name."""
+
+    cycle: str
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A requirement of a framework in our words: what evidence stands, for which population, and what is missing."""
+
+    id: str
+    title: str
+    standing: Standing
+    evidence: tuple[str, ...]
+    population: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Framework:
+    """The same facts as one framework asks for them."""
+
+    id: str
+    title: str
+    version: str
+    requirements: tuple[Requirement, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """This cycle against the one before, by CVE ids; ``previous`` is empty where there is none."""
+
+    previous: str
+    new: tuple[str, ...]
+    closed: tuple[str, ...]
+    reopened: tuple[str, ...]
+    still_open: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a dossier says was done with a host, from the ledger: its entry's number, time, phase, outcome, detail."""
+
+    seq: int
+    time: str
+    attempt: int
+    phase: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """A host of the sample: what was pending, who approved, what was changed, how it was verified."""
+
+    host: HostRow
+    pending: tuple[str, ...]
+    approvals: tuple[ApprovalRow, ...]
+    changes: tuple[ChangeRow, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Hosts drawn by a seed, so that an auditor draws the same again."""
+
+    seed: str
+    population: int
+    dossiers: tuple[Dossier, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report. ``counts`` are hosts by outcome, and add up to ``len(hosts)``; ``verdict`` is one sentence.
+
+    ``unknown_cves`` counts different changes of which nobody knows which CVEs they close.
+    """
+
+    scope: Scope
+    made: str
+    collection: str
+    verdict: str
+    well: bool
+    troubles: tuple[str, ...]
+    plans: tuple[PlanRow, ...]
+    hosts: tuple[HostRow, ...]
+    counts: dict[str, int]
+    changes: tuple[ChangeRow, ...]
+    cves: tuple[CveRow, ...]
+    unknown_cves: int
+    open_updates: tuple[OpenUpdate, ...]
+    exceptions: tuple[ExceptionRow, ...]
+    gates: tuple[GateRow, ...]
+    approvals: tuple[ApprovalRow, ...]
+    attempts: tuple[AttemptRow, ...]
+    metrics: tuple[Metric, ...]
+    trend: tuple[TrendPoint, ...]
+    frameworks: tuple[Framework, ...]
+    comparison: Comparison | None
+    sample: Sample | None
+    user_requests: dict[str, dict[str, int]]
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, in this order of keys."""
+        return {"format": FORMAT, **asdict(self)}
