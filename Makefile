@@ -17,20 +17,22 @@ lanes := .venv/bin/python tests/tools/lanes.py
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: venv venv-2.18 lab-packages
+.PHONY: venv venv-2.18 lab-packages service-packages
 venv:
 	@$(environment) .venv requirements.txt requirements-dev.txt
 venv-2.18:
 	@$(environment) .venv-2.18 requirements.txt tests/tools/requirements-2.18.txt
 lab-packages:
 	@lab/setup
+service-packages:
+	@lab/setup tests/services/packages.txt
 
 .PHONY: demo
 demo: venv lab-packages ## Patch the lab's fleet with real security updates, from plan to report
 	@lab/demo
 
 .PHONY: test
-test: venv venv-2.18 lab-packages ## Run every lane below but bench and test-long
+test: venv venv-2.18 service-packages ## Run every lane below but bench and test-long
 	@$(lanes) --all
 
 .PHONY: lint unit docs sanity importer
@@ -49,6 +51,10 @@ importer: venv ## Build the artifact and pass it through galaxy-importer
 unit-2.18: venv venv-2.18 ## Unit tests and syntax of the playbooks on ansible-core 2.18
 	@$(lanes) unit-2.18
 
+.PHONY: services
+services: venv service-packages ## Tests against a real database, mail server, object store and browser
+	@$(lanes) services
+
 .PHONY: integration molecule
 integration: venv lab-packages ## Tests against the hosts of the lab
 	@$(lanes) integration
@@ -56,7 +62,7 @@ molecule: venv lab-packages ## Scenarios of the roles; SCENARIO=name for one
 	@$(lanes) molecule
 
 .PHONY: bench test-long
-bench: venv lab-packages ## Benchmarks; BENCH=name for one
+bench: venv service-packages ## Benchmarks; BENCH=name for one
 	@$(lanes) bench
 test-long: venv lab-packages ## Tests that take minutes each
 	@$(lanes) long

@@ -151,6 +151,11 @@ def integration() -> list[Step]:
     return [Step("pytest", [PYTHON, *tests])]
 
 
+def services() -> list[Step]:
+    """Tests against a real database, mail server, object store and browser, all on loopback."""
+    return [Step("pytest", [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/services"])]
+
+
 def long() -> list[Step]:
     """Tests that take minutes each; 5 is pytest's status when there is none yet."""
     tests = [PYTHON, "-m", "pytest", "-q", "-m", "long", "tests/unit", "tests/integration"]
@@ -177,6 +182,7 @@ LANES: dict[str, Callable[[], list[Step]]] = {
     "sanity": sanity,
     "docs": docs,
     "importer": importer,
+    "services": services,
     "integration": integration,
     "molecule": molecule,
     "bench": bench,
@@ -184,7 +190,7 @@ LANES: dict[str, Callable[[], list[Step]]] = {
 }
 # Run side by side, each in its order: the lab waits for hosts most of the time, the others use the processor.
 ON_THE_LAB = ["integration", "molecule"]
-QUEUES = [ON_THE_LAB, ["lint", "unit", "unit-2.18", "sanity", "docs", "importer"]]
+QUEUES = [ON_THE_LAB, ["lint", "unit", "unit-2.18", "services", "sanity", "docs", "importer"]]
 
 
 def run_lane(name: str) -> bool:
