@@ -6,11 +6,15 @@
 
 A format shows what stands here and computes nothing, so that all formats say the same. ``as_data`` is the JSON format.
 Times are UTC, RFC 3339, in whole seconds. Texts are data from outside: every format escapes them in its own way.
+
+Ten thousand hosts with two hundred updates each are two million changes, so no row stands for one change of one host:
+rows name their ``hosts``, sorted, and rows with the same hosts share one tuple. A format that writes a line for each
+host makes them one by one; one that names hosts by number needs to look up each different tuple only once.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -92,7 +96,10 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host of the population in one plan, with its one outcome. ``seconds`` is None where it took no time."""
+    """A host of the population in one plan, with its one outcome.
+
+    ``seconds`` is the time from preflight to outcome, ``away_seconds`` that out of service; None where there was none.
+    """
 
     tenant: str
     cycle: str
@@ -111,17 +118,35 @@ class HostRow:
     changed: int
     rebooted: bool
     seconds: float | None
+    away_seconds: float | None
     needs_attention: bool
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class BatchRow:
+    """A batch of a wave: when it ran (None: it has not), how many hosts it has, and how many came out how."""
+
+    tenant: str
+    plan: str
+    wave: str
+    batch: int
+    hosts: int
+    began: str | None
+    ended: str | None
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
 class ChangeRow:
-    """A package of a host, before and after (None: not installed). ``cves`` is None where they are not known."""
+    """The same change on all hosts that had it: a package before and after (None: not installed).
+
+    ``changed`` says whether the version is another one now. ``cves`` is None where they are not known.
+    """
 
     tenant: str
     cycle: str
-    host: str
+    plan: str
     package: str
     before: str | None
     after: str | None
@@ -129,6 +154,7 @@ class ChangeRow:
     is_security: bool
     severity: str
     cves: tuple[str, ...] | None
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -247,7 +273,7 @@ class Figure:
 class Metric:
     """A metric with its definition beside it. ``unit`` is ``percent``, ``days``, ``hosts`` or ``count``.
 
-    ``by`` has the same metric by ``tenant``, ``cloud`` and ``environment``.
+    ``by`` has the same metric by ``tenant``, ``cloud`` and ``environment``. The group of the total is ``all``.
     """
 
     name: str
@@ -324,9 +350,10 @@ class Dossier:
 
 @dataclass(frozen=True)
 class Sample:
-    """Hosts drawn by a seed, so that an auditor draws the same again."""
+    """Hosts drawn by a seed; ``method`` says how, so that an auditor draws the same again."""
 
     seed: str
+    method: str
     population: int
     dossiers: tuple[Dossier, ...]
 
@@ -347,6 +374,7 @@ class Document:
     plans: tuple[PlanRow, ...]
     hosts: tuple[HostRow, ...]
     counts: dict[str, int]
+    batches: tuple[BatchRow, ...]
     changes: tuple[ChangeRow, ...]
     cves: tuple[CveRow, ...]
     unknown_cves: int
@@ -363,5 +391,5 @@ class Document:
     user_requests: dict[str, dict[str, int]]
 
     def as_data(self) -> dict[str, Any]:
-        """Plain data, in this order of keys."""
-        return {"format": FORMAT, **asdict(self)}
+        """The document as a mapping in this order of keys; its rows stay as they are, which orjson writes as objects."""
+        return {"format": FORMAT, **{field.name: getattr(self, field.name) for field in fields(self)}}
