@@ -40,7 +40,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
 
-INTERNAL = frozenset(("fleet_hook", "fleet_phase", "fleet_refusal", "fleet_rollout", "fleet_staging"))
+INTERNAL = frozenset(("ansible_facts", "fleet_hook", "fleet_phase", "fleet_refusal", "fleet_rollout", "fleet_staging"))
 """Variables that the playbooks set for their own tasks and for those of hooks."""
 
 

@@ -116,7 +116,9 @@ def test_a_run_that_jumps_over_tasks_changes_nothing(fresh: RunningLab) -> None:
     entries = len(fresh.ledger("alpha", cycle))
     # Whoever jumps over the opening of an attempt may still bring what it would have left for the tasks after it.
     made_up = {
-        "fleet_rollout": {"hosts": ["web1", "web2"], "serial": [2], "plans": {"alpha": digest}, "hooks": {}},
+        "ansible_facts": {
+            "fleet_rollout": {"hosts": ["web1", "web2"], "serial": [2], "plans": {"alpha": digest}, "hooks": {}}
+        },
         "__patch_batch": {"proceed": True, "waiting": False, "msg": "", "hooks": {}, "hooked": []},
     }
     jumps = [

@@ -48,15 +48,15 @@ REPORT = task(
 )
 PLAN = play("fleet", task("bankops.fleet.patch_policy"), task("bankops.fleet.patch_plan"))
 BATCH = play(
-    "{{ hostvars['localhost'].fleet_rollout.hosts }}",
+    "{{ hostvars['localhost'].ansible_facts.fleet_rollout.hosts }}",
     task("bankops.fleet.patch_batch", once=False, arguments={"plan": "{{ plan }}"}, run_once=True, register="batch"),
     task(
         "bankops.fleet.patch_host",
         once=False,
         arguments={"plan": "{{ plan }}", "refusal": "{{ omit if batch.proceed else batch.msg }}"},
     ),
-    serial="{{ hostvars['localhost'].fleet_rollout.serial }}",
-    vars={"plan": "{{ hostvars['localhost'].fleet_rollout.plans.alpha }}"},
+    serial="{{ hostvars['localhost'].ansible_facts.fleet_rollout.serial }}",
+    vars={"plan": "{{ hostvars['localhost'].ansible_facts.fleet_rollout.plans.alpha }}"},
 )
 
 
@@ -185,7 +185,7 @@ def test_a_plan_on_which_changes_have_begun_is_not_replaced(done: Done) -> None:
 
 def test_a_finished_host_is_not_taken_again(done: Done) -> None:
     controller, _run = done
-    shown = {"name": "Show", "ansible.builtin.debug": {"msg": "{{ hostvars['localhost'].fleet_rollout.hosts }}"}}
+    shown = {"name": "Show", "ansible.builtin.debug": {"msg": "{{ hostvars['localhost'].ansible_facts.fleet_rollout.hosts }}"}}
     again = controller.run(play("fleet", OPEN, {**shown, "run_once": True}, CLOSE))
     assert again.returncode == 0, again.stdout
     assert '"web3"' in again.stdout

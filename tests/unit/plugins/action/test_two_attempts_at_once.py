@@ -160,7 +160,7 @@ def test_a_run_that_somebody_took_over_says_so_and_asks_to_stop(fleet: Fleet) ->
     assert "no longer holds its lease of tenant north" in (fleet.folder / "log").read_text().replace("\n", " ")
 
 
-@pytest.mark.parametrize("name", ["__patch_hooks", "__patch_batch", "fleet_rollout", "fleet_phase"])
+@pytest.mark.parametrize("name", ["__patch_hooks", "__patch_batch", "ansible_facts", "fleet_rollout", "fleet_phase"])
 def test_what_the_playbooks_tell_one_another_is_not_taken_from_the_command_line(tmp_path: Path, name: str) -> None:
     fleet = Fleet(tmp_path)
     refused = fleet.run("-e", json.dumps({name: {}}))
