@@ -36,6 +36,7 @@ from pathlib import Path
 
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._callback import module_of, parts_of, phase_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.heartbeat import Heartbeat
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import collection_version
@@ -82,7 +83,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._started[(host.get_name(), task._uuid)] = time.monotonic()
-        if _module_of(task) == OPENS_ATTEMPTS:
+        if module_of(task) == OPENS_ATTEMPTS:
             self._heartbeat.expect_change()
         self._tell_of_heartbeat()
 
@@ -112,15 +113,14 @@ class CallbackModule(CallbackBase):
             self._complain(sentence)
 
     def _take(self, result: t.Any, outcome: EntryOutcome, *, ignored: bool = False) -> None:
-        host, task, content, fields = _parts(result)
+        host, task, content, fields = parts_of(result)
         name = host.get_name()
         started = self._started.pop((name, task._uuid), None)
-        phase = task.get_vars().get("fleet_phase")
         taken = TaskResult(
             host=name,
             task=task.get_name(),
-            module=_module_of(task),
-            phase=None if phase is None else str(phase),
+            module=module_of(task),
+            phase=phase_of(task),
             outcome=outcome,
             ignored=ignored,
             check_mode=bool(fields.get("check_mode")),
@@ -140,14 +140,3 @@ class CallbackModule(CallbackBase):
             variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, include_hostvars=False)
             self._secrets_of_host[name] = collect_secrets(variables, lambda value: type(value).__name__ in VAULTED)
         return self._common_secrets | self._secrets_of_host[name]
-
-
-def _module_of(task: t.Any) -> str:
-    return str(task.resolved_action or task.action)
-
-
-def _parts(result: t.Any) -> tuple[t.Any, t.Any, t.Mapping[str, t.Any], t.Mapping[str, t.Any]]:
-    """Host, task, content and task fields of a result; before ansible-core 2.19 they had underscores."""
-    if hasattr(result, "result"):
-        return result.host, result.task, result.result, result.task_fields
-    return result._host, result._task, result._result, result._task_fields
