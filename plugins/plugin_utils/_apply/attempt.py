@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import (
+    left_by,
     lease_names,
     living_lease,
     refuse_unfinished,
@@ -25,8 +26,14 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
     read_progress,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
+    AttemptState,
+    EntryOutcome,
+    HostOutcome,
+    Phase,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import Rollout, rollout
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import refuse_sealed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import Lease, State
 
 _DECIDED = {
@@ -35,6 +42,10 @@ _DECIDED = {
     "unreachable": HostOutcome.UNREACHABLE,
 }
 """What the plan itself decides, by the decision in its head."""
+
+
+DIED = "its process ended without closing it"
+"""Why an attempt is closed by somebody else."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +150,9 @@ class Proof:
 def ready_for_attempt(book: Book, purpose: str, now: datetime) -> int:
     """The number of the attempt that may be opened now, for whoever signs it before.
 
-    Raises FleetError of kind ``plan_expired`` or ``attempt_running``.
+    Raises FleetError of kind ``plan_sealed``, ``plan_expired`` or ``attempt_running``.
     """
+    refuse_sealed(book.state, book.tenant, book.plan)
     if purpose != "rollback" and datetime.fromisoformat(book.head["expires"]) <= now:
         raise FleetError(
             f"Plan {book.plan[:16]} of tenant {book.tenant} expired at {book.head['expires']}.",
@@ -166,7 +178,7 @@ def open_attempt(
 
     An attempt whose owner has no living lease is dead, and closed. A plan that has expired can still be rolled back.
     ``proof`` was made before, because that may take longer than a lease lives without a sign of life.
-    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired`` and ``plan_unfinished``.
+    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired``, ``plan_sealed`` and ``plan_unfinished``.
     """
     ready_for_attempt(book, purpose, now)
     progress = book.progress()
@@ -203,10 +215,10 @@ def _open_leased(
     proof: Proof | None,
 ) -> Attempt:
     # Read again: only from here on does nobody else write. What is left can only have become less.
+    refuse_sealed(book.state, book.tenant, book.plan)
     progress = book.progress()
     if progress.current:
-        data = {"reason": "its process ended without closing it"}
-        book.write(progress.current.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
+        close_incomplete(book, progress.current, DIED)
     way = _left(book, progress, inventory, limit, purpose)
     number = _next_number(progress)
     if proof and proof.number != number:
@@ -295,13 +307,25 @@ def _refuse_living(book: Book, attempt: Attempt | None, now: datetime) -> None:
         )
 
 
+def close_incomplete(book: Book, attempt: Attempt, reason: str, **found: Any) -> None:
+    """Close an attempt whose process did not: its hosts keep what the ledger says, and a further attempt resumes them.
+
+    ``found`` is what was found out about it.
+    """
+    data = {"state": AttemptState.INCOMPLETE.value, "reason": reason, **found}
+    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
+
+
 def abandon_attempt(book: Book, runner: Runner) -> int | None:
-    """Close whatever attempt is open on the plan, whoever opened it; its number. The next one resumes its hosts."""
+    """Close whatever attempt is open on the plan, whoever opened it; its number. The next one resumes its hosts.
+
+    What incomplete attempts left half changed stands in nobody's way any more.
+    """
     attempt = book.progress().current
+    book.state.release(book.tenant, left_by(book.plan))
     if attempt is None:
         return None
-    data = {"reason": "abandoned", "by": runner.provenance}
-    book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, data)
+    close_incomplete(book, attempt, "abandoned", by=runner.provenance)
     book.state.release(book.tenant, attempt.owner)
     return attempt.number
 

@@ -45,6 +45,27 @@ def living_lease(state: State, tenant: str, owner: str, now: datetime) -> Lease 
     return next((lease for lease in own if lease.is_alive(now, is_dead)), None)
 
 
+def left_by(plan: str) -> str:
+    """The owner of a lease that nobody holds: it names what incomplete attempts on a plan left half changed."""
+    return f"incomplete:{plan[:16]}"
+
+
+def keep_left(
+    state: State, tenant: str, plan: str, head: Mapping[str, Any], hosts: Iterable[str], now: datetime
+) -> None:
+    """Take over the leases of dead attempts on a plan, and keep ``hosts`` from attempts on other plans.
+
+    Whoever opens a further attempt on the same plan takes this over. Raises FleetError of kind ``lease_held`` when
+    somebody is at work on it already.
+    """
+    owner, batches = left_by(plan), [sorted(hosts)]
+    names = lease_names(plan, head, batches, changes_hosts=True)
+    # Dead from its beginning: it gives no sign of life.
+    state.acquire(tenant, names, owner, seconds=0, now=now, is_dead=is_dead)
+    if not batches[0]:
+        state.release(tenant, owner)
+
+
 def refuse_unfinished(state: State, tenant: str, plan: str, names: set[str], now: datetime) -> None:
     """Raise FleetError (``plan_unfinished``) when a dead attempt on another plan left hosts in the middle of a change.
 

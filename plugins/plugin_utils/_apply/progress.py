@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
+    AttemptState,
     EntryOutcome,
     HostOutcome,
     Phase,
@@ -85,6 +86,8 @@ class Attempt:
     """What the opening entry says: the executor's signature, the change ticket."""
     recorder: bool = False
     closed: bool = False
+    incomplete: bool = False
+    """It was closed by somebody else, because its process ended before it came to that."""
     started: set[str] = field(default_factory=set)
     """Hosts with an intent to change in this attempt."""
     judged: set[str] = field(default_factory=set)
@@ -146,6 +149,11 @@ class Progress:
     def in_the_middle(self, host: str) -> bool:
         """Whether the host was begun and went away, or was never judged: it may be drained and half changed."""
         return host in self.unfinished
+
+    def is_finished(self, host: str) -> bool:
+        """Whether the host has an outcome that no further attempt changes."""
+        done = self.outcomes.get(host)
+        return done is not None and done.outcome in FINISHED and not self.in_the_middle(host)
 
     def began(self, host: str, phase: Phase) -> Intent | None:
         """The latest unfinished intent of this phase, if there is one."""
@@ -213,8 +221,7 @@ def _take(progress: Progress, entry: dict[str, Any]) -> None:
     if phase == Phase.OPEN:
         _take_opening(progress, entry)
     elif phase == Phase.CLOSE:
-        for attempt in progress.attempts:
-            attempt.closed = attempt.closed or attempt.number == entry["attempt"]
+        _take_close(progress, entry)
     elif phase == Phase.STAGE and went_well:
         progress.staged.add(host)
     elif phase == Phase.OUTCOME:
@@ -228,6 +235,14 @@ def _take(progress: Progress, entry: dict[str, Any]) -> None:
         latest.gates.add(str(entry["data"].get("gate", "")))
     if latest and latest.number == entry["attempt"] and host is not None:
         _take_step(progress, latest, entry, went_well)
+
+
+def _take_close(progress: Progress, entry: dict[str, Any]) -> None:
+    """The first close counts: two that find a dead attempt at the same moment may both write one."""
+    for attempt in progress.attempts:
+        if attempt.number == entry["attempt"] and not attempt.closed:
+            attempt.closed = True
+            attempt.incomplete = entry["data"].get("state") == AttemptState.INCOMPLETE
 
 
 def _take_step(progress: Progress, attempt: Attempt, entry: dict[str, Any], went_well: bool) -> None:

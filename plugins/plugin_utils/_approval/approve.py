@@ -23,6 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.model impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import APPROVAL_NAMESPACE, Statement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import refuse_sealed
 
 LEAST_DIGITS = 16
 """Of a digest, so that nobody approves by accident."""
@@ -50,8 +51,10 @@ def choose_approved(digits: list[str], plans: list[tuple[str, str]]) -> list[tup
 def prepare_approval(book: Book, policy: Mapping[str, Any], *, purpose: str, key: Path, now: datetime) -> Statement:
     """The statement that ``key`` would sign; nothing is written.
 
-    Raises FleetError: ``approval_not_wanted``, ``plan_expired``, ``signer_unknown``, and as ``sshsig`` does.
+    Raises FleetError: ``plan_sealed``, ``approval_not_wanted``, ``plan_expired``, ``signer_unknown``, and as
+    ``sshsig`` does.
     """
+    refuse_sealed(book.state, book.tenant, book.plan)
     if policy["approval"] != "signature":
         raise FleetError(
             f"Plan {book.plan[:16]} of tenant {book.tenant} takes no signed approval (patch_approval: "

@@ -29,6 +29,7 @@ class Phase(StrEnum):
     OUTCOME = "outcome"
     SOAK = "soak"
     GATE = "gate"
+    RECONCILE = "reconcile"
     CLOSE = "close"
 
 
@@ -53,6 +54,14 @@ class HostOutcome(StrEnum):
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
     NOT_ATTEMPTED = "not_attempted"
+
+
+class AttemptState(StrEnum):
+    """Whether an attempt came to its end; ``incomplete`` is one that somebody else had to close."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    INCOMPLETE = "incomplete"
 
 
 class InService(StrEnum):

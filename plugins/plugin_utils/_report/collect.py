@@ -13,15 +13,18 @@ from typing import Any, cast
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
-    Decision,
     HostDocument,
-    HostEntry,
     PlanHead,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import ChangeLine, Facts, gather
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import History, HostHistory, read_history
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import (
+    History,
+    HostHistory,
+    outcome_of,
+    read_history,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import (
     BatchResult,
     ClosedCve,
@@ -127,7 +130,7 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
     for host in [*places, *sorted(set(head["hosts"]) - set(places))]:
         entry = head["hosts"][host]
         way = history.hosts.get(host, HostHistory())
-        outcome, in_service, reason = _outcome(way, entry)
+        outcome, in_service, reason = outcome_of(way, entry)
         away = (way.returned - way.drained).total_seconds() if way.drained and way.returned else None
         yield HostResult(
             host=host,
@@ -144,16 +147,6 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
             notes=tuple(_notes(way)),
             left_as_planned=way.waiting,
         )
-
-
-def _outcome(way: HostHistory, entry: HostEntry) -> tuple[HostOutcome, InService, str]:
-    if way.begun is not None and way.outcome is not HostOutcome.NOT_ATTEMPTED:
-        return HostOutcome.FAILED, InService.UNKNOWN, "its change was begun, and its outcome is not known"
-    if way.outcome is not None:
-        return way.outcome, way.in_service if way.begun is None else InService.UNKNOWN, way.reason
-    if entry["decision"] != Decision.PATCH:
-        return HostOutcome.NOT_ATTEMPTED, InService.YES, f"planned as {entry['decision']}: {entry['reason']}"
-    return HostOutcome.NOT_ATTEMPTED, InService.YES, "no attempt has come to it"
 
 
 def _changes(way: HostHistory, planned: Iterable[ChangeLine]) -> Iterator[VersionChange]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState, HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration, names
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import HostResult, Report
@@ -82,6 +82,9 @@ def _facts(report: Report) -> Iterator[str]:
     for executor in dict.fromkeys(attempt.executor for attempt in report.attempts if attempt.executor):
         numbers = [str(attempt.number) for attempt in report.attempts if attempt.executor == executor]
         yield f"executed: by {show(executor)}, attempt {', '.join(numbers)}"
+    for attempt in report.attempts:
+        if attempt.state is AttemptState.INCOMPLETE:
+            yield f"incomplete: attempt {attempt.number} ({show(attempt.purpose)}), whose process ended before its end"
     if report.left:
         reasons = sorted({update.reason for update in report.left})
         each = ", ".join(f"{sum(update.reason == reason for update in report.left)} {reason}" for reason in reasons)

@@ -13,11 +13,13 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
+    AttemptState,
     EntryOutcome,
     HostOutcome,
     InService,
     Phase,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision, HostEntry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import ApprovalResult, AttemptResult
 
@@ -77,6 +79,17 @@ def read_history(lines: Iterable[bytes]) -> History:
     return history
 
 
+def outcome_of(way: HostHistory, entry: HostEntry) -> tuple[HostOutcome, InService, str]:
+    """The one outcome of a host of a plan, whether it is in service, and the reason."""
+    if way.begun is not None and way.outcome is not HostOutcome.NOT_ATTEMPTED:
+        return HostOutcome.FAILED, InService.UNKNOWN, "its change was begun, and its outcome is not known"
+    if way.outcome is not None:
+        return way.outcome, way.in_service if way.begun is None else InService.UNKNOWN, way.reason
+    if entry["decision"] != Decision.PATCH:
+        return HostOutcome.NOT_ATTEMPTED, InService.YES, f"planned as {entry['decision']}: {entry['reason']}"
+    return HostOutcome.NOT_ATTEMPTED, InService.YES, "no attempt has come to it"
+
+
 def _whose(entry: Mapping[str, Any], number: int) -> str:
     if isinstance(entry["host"], str) and isinstance(entry["phase"], str):
         return f"the evidence of {entry['host']}'s {entry['phase']} is malformed"
@@ -94,15 +107,15 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
     elif phase == Phase.APPROVE and entry["host"] is None and entry["attempt"] == 0:
         _take_approval(history, shapes.mapping(data.get("approval")))
     elif phase == Phase.CLOSE and attempt:
-        _close(history, entry["attempt"], moment, in_order=entry["outcome"] == EntryOutcome.OK)
+        _take_close(history, attempt, entry, data, moment)
     elif entry["host"] is not None and attempt and not attempt.check_mode:
         host = history.hosts.setdefault(shapes.text(entry["host"]), HostHistory())
         if phase == Phase.STAGE:
             _take_stage(host, entry["outcome"], data)
         elif phase == Phase.OUTCOME:
             _take_outcome(host, entry, data, moment)
-        elif phase != Phase.SOAK:
-            # A look at a host after its soak is no part of its way.
+        elif phase not in (Phase.SOAK, Phase.RECONCILE):
+            # A look at a host after its soak, or after its attempt has died, is no part of its way.
             _turn_to(host, entry["attempt"])
             _take_step(host, entry, data, moment)
 
@@ -200,5 +213,14 @@ def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> Attemp
     )
 
 
-def _close(history: History, number: int, moment: datetime, *, in_order: bool) -> None:
-    history.attempts[number] = replace(history.attempts[number], closed=moment, in_order=in_order)
+def _take_close(
+    history: History, attempt: AttemptResult, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime
+) -> None:
+    """The first close counts, as for the progress of the plan."""
+    if attempt.closed is None:
+        history.attempts[attempt.number] = replace(
+            attempt,
+            closed=moment,
+            in_order=entry["outcome"] == EntryOutcome.OK,
+            incomplete=data.get("state") == AttemptState.INCOMPLETE,
+        )

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, InService
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState, HostOutcome, InService
 
 GOOD = frozenset({HostOutcome.VERIFIED, HostOutcome.UNCHANGED})
 """Outcomes that need nobody's attention."""
@@ -159,6 +159,15 @@ class AttemptResult:
     executor: str
     """Who signed its opening, or started the workflow in AWX; empty where the policy asks for no approval."""
     executor_key: str
+    incomplete: bool = False
+    """Its process ended before it was closed, and somebody else has closed it."""
+
+    @property
+    def state(self) -> AttemptState:
+        """Whether it came to its end."""
+        if self.closed is None:
+            return AttemptState.OPEN
+        return AttemptState.INCOMPLETE if self.incomplete else AttemptState.CLOSED
 
 
 @dataclass(frozen=True)

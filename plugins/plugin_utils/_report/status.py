@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import (
-    FINISHED,
     Attempt,
     Finished,
     Progress,
@@ -37,6 +36,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status_model
 )
 
 GOOD = frozenset({HostOutcome.VERIFIED, HostOutcome.UNCHANGED})
+_ABOUT_THE_ATTEMPT = (Phase.SOAK, Phase.GATE, Phase.RECONCILE)
+"""Entries that are no step of a host's way."""
 
 
 def read_status(
@@ -79,7 +80,7 @@ class _Reader:
         self._left = {
             host
             for host, entry in head["hosts"].items()
-            if entry["decision"] == Decision.PATCH and not self._is_finished(host)
+            if entry["decision"] == Decision.PATCH and not progress.is_finished(host)
         }
         applied = [each for each in progress.attempts if each.purpose == "apply" and not each.check_mode]
         self._applied = bool(applied)
@@ -101,6 +102,7 @@ class _Reader:
             now=self._now,
             state=state,
             attempt=self._open,
+            incomplete=tuple(each for each in self._progress.attempts if each.incomplete),
             stop=self._stop,
             hosts=len(self._head["hosts"]),
             counts=dict(Counter(self._count(host, in_work) for host in self._head["hosts"])),
@@ -135,10 +137,6 @@ class _Reader:
             return PlanState.WAITING
         return PlanState.STAGED if self._progress.staged else PlanState.PLANNED
 
-    def _is_finished(self, host: str) -> bool:
-        done = self._progress.outcomes.get(host)
-        return done is not None and done.outcome in FINISHED and not self._progress.in_the_middle(host)
-
     def _count(self, host: str, in_work: Mapping[str, HostInWork]) -> str:
         """What a host is counted as: the phase it is in, its outcome, or that it is left."""
         if host in in_work:
@@ -158,7 +156,7 @@ class _Reader:
         for line in lines:
             entry = json.loads(line) if mark in line else {}
             host = entry.get("host")
-            if host is None or entry["attempt"] != attempt.number or entry["phase"] in (Phase.SOAK, Phase.GATE):
+            if host is None or entry["attempt"] != attempt.number or entry["phase"] in _ABOUT_THE_ATTEMPT:
                 continue
             if entry["phase"] == Phase.OUTCOME:
                 found.pop(host, None)

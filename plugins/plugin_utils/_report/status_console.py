@@ -105,6 +105,8 @@ def _facts(status: PlanStatus) -> Iterator[str]:
     if status.estimated_end:
         left = duration(max(0, round((status.estimated_end - status.now).total_seconds())))
         yield f"estimated end: {_clock(status.estimated_end)}, in about {left} of work and soak"
+    for attempt in status.incomplete:
+        yield f"incomplete: attempt {attempt.number} ({show(attempt.purpose)}), opened {_clock(attempt.opened)}"
     yield f"expires: {status.expires}"
     if status.last_entry:
         age = duration(max(0, round((status.now - status.last_entry).total_seconds())))

@@ -87,6 +87,8 @@ class PlanStatus:
     now: datetime
     state: PlanState
     attempt: Attempt | None
+    incomplete: tuple[Attempt, ...]
+    """Attempts whose process ended before they were closed, and which somebody else has closed."""
     stop: str | None
     hosts: int
     counts: dict[str, int]
@@ -118,6 +120,7 @@ class PlanStatus:
             "expires": self.expires,
             "state": self.state.value,
             "attempt": _attempt(self.attempt),
+            "incomplete": [_attempt(attempt) for attempt in self.incomplete],
             "stop": self.stop,
             "hosts": self.hosts,
             "counts": self.counts,

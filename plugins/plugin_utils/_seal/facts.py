@@ -1,0 +1,60 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a ledger comes to, as a seal says it: read in the same way when a plan is sealed and when it is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress, read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import (
+    History,
+    HostHistory,
+    outcome_of,
+    read_history,
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A plan and its ledger, read once. ``hosts`` are the hosts' counts by outcome, as every report has them."""
+
+    progress: Progress
+    history: History
+    hosts: dict[str, int]
+    left: tuple[str, ...]
+    """Hosts whose change a further attempt could still bring to an end."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every host has its final outcome, by an attempt that applied the plan."""
+        return not self.left and any(each.purpose == "apply" and not each.check_mode for each in self.progress.attempts)
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """``{"number", "purpose", "state"}`` of each attempt."""
+        return [
+            {"number": attempt.number, "purpose": attempt.purpose, "state": attempt.state.value}
+            for attempt in self.history.attempts.values()
+        ]
+
+
+def read_facts(head: Mapping[str, Any], lines: Callable[[], Iterable[bytes]]) -> Facts:
+    """Read a ledger that was verified before; ``lines`` gives it anew each time. Raises FleetError as the readers."""
+    progress, history = read_progress(lines()), read_history(lines())
+    outcomes = {
+        host: outcome_of(history.hosts.get(host, HostHistory()), entry)[0].value
+        for host, entry in head["hosts"].items()
+    }
+    left = (
+        host
+        for host, entry in head["hosts"].items()
+        if entry["decision"] == Decision.PATCH and not progress.is_finished(host)
+    )
+    return Facts(progress, history, count(outcomes, head["hosts"]), tuple(left))

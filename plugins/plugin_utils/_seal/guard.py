@@ -1,0 +1,34 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a plan is sealed: then nothing more is written about it."""
+
+from __future__ import annotations
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, Seal, read_seal
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+
+def seals_of(state: State, tenant: str) -> list[tuple[Seal, dict[str, bytes]]]:
+    """All seals of a tenant in the order of their numbers, each with its files. Raises ``seal_malformed``."""
+    found = enumerate(state.seals(tenant), start=1)
+    return [(read_seal(files.get(SEAL, b""), f"{SEAL} of seal {n} of tenant {tenant}"), files) for n, files in found]
+
+
+def sealed_as(state: State, tenant: str, plan: str) -> int | None:
+    """The number of the seal that closes a plan; None for one that is not sealed. Raises ``seal_malformed``."""
+    return next((seal.number for seal, _files in seals_of(state, tenant) if seal.plan == plan), None)
+
+
+def refuse_sealed(state: State, tenant: str, plan: str) -> None:
+    """Raise FleetError of kind ``plan_sealed`` when a plan is closed by a seal."""
+    number = sealed_as(state, tenant, plan)
+    if number is not None:
+        raise FleetError(
+            f"Plan {plan[:16]} of tenant {tenant} is sealed (seal {number}): nothing can be added to its record.",
+            kind="plan_sealed",
+            remedy="Make a new plan, in an emergency cycle if need be; that is also the way to take a change back "
+            "once its plan is sealed.",
+        )
