@@ -1,0 +1,5 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parts of the HTML pages: their shell, their marks, the data of their tables, and the templates."""
