@@ -29,6 +29,7 @@ class Phase(StrEnum):
     OUTCOME = "outcome"
     SOAK = "soak"
     GATE = "gate"
+    DISTRIBUTE = "distribute"
     RECONCILE = "reconcile"
     CLOSE = "close"
 
@@ -70,3 +71,8 @@ class InService(StrEnum):
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        return {"yes": "in service", "no": "out of service"}.get(self.value, "perhaps out of service")
