@@ -36,6 +36,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import V
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import parts_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.rollout import rollout
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import ticket_gate, ticket_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.outlook import outlook_data
 
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
@@ -132,6 +133,7 @@ class ActionModule(FleetAction):
                     "state_dir": str(self.state_dir(variables)),
                     "owner": attempt.owner,
                     "hosts": sorted(book.head["hosts"]),
+                    "outlook": outlook_data(book.head, attempt, book.progress()),
                 }
                 for book, attempt in opened
             ],

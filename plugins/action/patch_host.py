@@ -23,8 +23,14 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.steps import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.verification import verified
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.way import Way, proceeds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delegate import run_delegated, run_here
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
+    HostOutcome,
+    InService,
+    Phase,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
+from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.announcements import announce, is_heard
 
 LOOK, CHANGE, WHOLE = "look", "change", "whole"
 MODULES: dict[Step, tuple[str, dict[str, str]]] = {
@@ -71,6 +77,9 @@ class ActionModule(FleetAction):
             "changed": any(step.get("changed", False) for step in steps.values()),
             "hooks": document["policy"]["hooks"],
         }
+        failures = self._failures(steps, journal.secrets)
+        if failures:
+            result["failures"] = failures
         if self._task.diff and (steps.get(Step.APPLY) or {}).get("diff"):
             result["diff"] = steps[Step.APPLY]["diff"]
         if attempt.check_mode:
@@ -81,7 +90,8 @@ class ActionModule(FleetAction):
         times = {"seconds": round(time.monotonic() - began, 1), "estimated_seconds": document["estimated_seconds"]}
         evidence = {**decided, "holds": document["holds"], **(times if proceeds(steps) else {})}
         journal.write(Phase.OUTCOME, HostOutcome(evidence.pop("outcome")), evidence)
-        self._tell(host, decided)
+        if not is_heard():
+            self._tell(host, decided)
         said = f"{decided['outcome']}: {decided['reason']}" if decided["reason"] else decided["outcome"]
         return {**result, "proceed": False, "msg": said, "outcome": {**decided, "holds": document["holds"]}}
 
@@ -100,6 +110,7 @@ class ActionModule(FleetAction):
 
         def do(step: Step) -> Result:
             begun = time.monotonic()
+            announce(journal.host, step.phase.value)
             look = looked.pop("verification", None) if step in VERIFYING else None
             result = self._step(step, arguments["plan"], policy, variables, look)
             looked.clear()
@@ -146,9 +157,22 @@ class ActionModule(FleetAction):
             return not_attempted(refusal, resumed=resumed, waiting=arguments["waiting"])
         return judge(steps, resumed=resumed, failure=refusal or "")
 
+    def _failures(self, steps: Mapping[str, Result], secrets: frozenset[str]) -> list[dict[str, str]]:
+        """What failed on the way, for whoever shows it; the host's outcome has only room for a sentence."""
+        failed = {name: step for name, step in steps.items() if step.get("failed")}
+        found = [
+            {
+                "step": str(name),
+                "msg": str(step.get("msg", "")),
+                "remedy": str((step.get("fleet_failure") or {}).get("remedy") or ""),
+                "log": str(step.get("log") or ""),
+            }
+            for name, step in failed.items()
+        ]
+        return t.cast("list[dict[str, str]]", redact(found, secrets))
+
     def _tell(self, host: str, decided: Mapping[str, t.Any]) -> None:
-        service = {"yes": "in service", "no": "out of service", "unknown": "perhaps out of service"}
-        line = f"{host}: {decided['outcome']}, {service[decided['in_service']]}"
+        line = f"{host}: {decided['outcome']}, {InService(decided['in_service']).words}"
         # A reason may be what the host said.
         reason = printable(decided["reason"])
         good = decided["outcome"] in (HostOutcome.VERIFIED, HostOutcome.UNCHANGED) or decided.get("waiting")
