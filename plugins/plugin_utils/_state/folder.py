@@ -22,6 +22,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface imp
     Lease,
     PlanWriter,
     State,
+    baseline_missing,
+    cycle_missing,
+    plan_missing,
+    report_missing,
     seal_exists,
     seal_gap,
 )
@@ -29,6 +33,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     check_cycle,
     check_digest,
     check_name,
+    check_report,
     cycle_order,
     encode_host,
 )
@@ -85,9 +90,7 @@ class FolderState(State):
         except FleetError as problem:
             if not isinstance(problem.__cause__, FileNotFoundError):
                 raise
-            raise FleetError(
-                f"Cycle {cycle} has no plan in {self._root}.", kind="cycle_missing", remedy="Run patch_plan.yml for it."
-            ) from problem
+            raise cycle_missing(cycle, str(self._root)) from problem
         return document
 
     def cycles(self) -> list[str]:
@@ -163,11 +166,7 @@ class FolderState(State):
     def get_baseline(self, tenant: str, plan: str, host: str) -> dict[str, Any]:
         path = self._baseline(tenant, plan, host)
         if not path.is_file():
-            raise FleetError(
-                f"{path} is not there: nobody knows what {host} was like before its change.",
-                kind="baseline_missing",
-                remedy="Restore it from a backup; a scan made now would take the host as it is for well.",
-            )
+            raise baseline_missing(host, str(path))
         return files.read_json(path)
 
     def first_seen(self, tenant: str, keys: Iterable[str], now: date) -> dict[str, str]:
@@ -204,16 +203,12 @@ class FolderState(State):
         with files.disk_errors():
             if path.is_file():
                 return path.read_bytes()
-        raise FleetError(
-            f"{path} is not there: nobody has made this report.",
-            kind="report_missing",
-            remedy="Run patch_report.yml for the plan.",
-        )
+        raise report_missing(str(path))
 
     def reports(self, tenant: str, plan: str) -> list[str]:
         with files.disk_errors():
             found = [path.name for path in self._existing_plan(tenant, plan).iterdir() if path.is_file()]
-        return sorted(name for name in found if not _is_of_the_plan(name) and not name.startswith("."))
+        return sorted(name for name in found if name != "plan.json" and not name.startswith((".", "ledger")))
 
     def put_seal(self, tenant: str, number: int, files_of_it: dict[str, bytes]) -> None:
         folder = self._seals(tenant)
@@ -249,17 +244,12 @@ class FolderState(State):
         return self._tenant(tenant) / "seals"
 
     def _report(self, tenant: str, plan: str, name: str) -> Path:
-        path = self._existing_plan(tenant, plan) / check_name(name, "name of a report")
-        if _is_of_the_plan(path.name):
-            raise FleetError(
-                f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
-            )
-        return path
+        return self._existing_plan(tenant, plan) / check_report(name)
 
     def _existing_plan(self, tenant: str, plan: str) -> Path:
         folder = self._plan(tenant, plan)
         if not (folder / "plan.json").is_file():
-            raise _plan_missing(folder)
+            raise plan_missing(str(folder))
         return folder
 
     def _baseline(self, tenant: str, plan: str, host: str) -> Path:
@@ -277,7 +267,7 @@ class FolderState(State):
                 return path.read_bytes(), str(path)
         except FleetError as problem:
             if isinstance(problem.__cause__, FileNotFoundError):
-                raise _plan_missing(path) from problem
+                raise plan_missing(str(path)) from problem
             raise
 
     @contextmanager
@@ -330,15 +320,3 @@ class _FolderPlanWriter(PlanWriter):
 
     def _path(self, host: str) -> Path:
         return self._folder / "hosts" / f"{encode_host(host)}.json"
-
-
-def _is_of_the_plan(name: str) -> bool:
-    return name in ("plan.json", "hosts", "baselines", "approvals") or name.startswith("ledger")
-
-
-def _plan_missing(path: Path) -> FleetError:
-    return FleetError(
-        f"{path} is not there: this state has no such plan.",
-        kind="plan_missing",
-        remedy="Look at fleet_state_dir and the digest, or run patch_plan.yml.",
-    )

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The interface of the shared state. A folder keeps it today, a database may tomorrow."""
+"""The interface of the shared state, which a folder keeps or a database, and the errors that both raise."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -43,6 +43,26 @@ class Lease:
         A sign of life from the future, after a clock was put back, is one.
         """
         return (now - self.heartbeat).total_seconds() <= self.seconds and not is_dead(self.owner)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of a spool: its number there, from 1, and what makes the line of the ledger from the one before."""
+
+    number: int
+    build: Callable[[bytes | None], bytes]
+
+
+class TakesIn(ABC):
+    """A state to which spools are shipped, because who has something to record does not talk to it."""
+
+    @abstractmethod
+    def take_in(self, tenant: str, plan: str, spool: str, records: Iterable[Record], torn: Sequence[bytes] = ()) -> int:
+        """Append a line for each record of a spool that was not taken in before, all at once; how many these were.
+
+        ``torn`` are the ends of records that were never written whole, all that the spool has; ``State.torn`` returns
+        them. Raises FleetError of kind ``spool_damaged`` when records are missing between.
+        """
 
 
 class PlanWriter(ABC):
@@ -216,7 +236,7 @@ class State(ABC):
 
     @abstractmethod
     def stop_requested(self, tenant: str) -> str | None:
-        """What asks the tenant's attempts to stop (the path of its stop file, or of everybody's), or None."""
+        """What asks the tenant's attempts to stop, its own request or everybody's (a path, a row), or None."""
 
     @abstractmethod
     def request_stop(self, tenant: str, reason: str) -> str:
@@ -250,6 +270,40 @@ class State(ABC):
     @abstractmethod
     def seals(self, tenant: str) -> list[dict[str, bytes]]:
         """The files of all seals of a tenant, in the order of their numbers."""
+
+
+def plan_missing(place: str) -> FleetError:
+    """The error for a plan that is not there."""
+    return FleetError(
+        f"{place} is not there: this state has no such plan.",
+        kind="plan_missing",
+        remedy="Look at fleet_state_dir or fleet_store_url and the digest, or run patch_plan.yml.",
+    )
+
+
+def cycle_missing(cycle: str, place: str) -> FleetError:
+    """The error for a cycle that nobody planned."""
+    return FleetError(
+        f"Cycle {cycle} has no plan in {place}.", kind="cycle_missing", remedy="Run patch_plan.yml for it."
+    )
+
+
+def baseline_missing(host: str, place: str) -> FleetError:
+    """The error for a host whose state from before its change is not there."""
+    return FleetError(
+        f"{place} is not there: nobody knows what {host} was like before its change.",
+        kind="baseline_missing",
+        remedy="Restore it from a backup; a scan made now would take the host as it is for well.",
+    )
+
+
+def report_missing(place: str) -> FleetError:
+    """The error for a report that is not there."""
+    return FleetError(
+        f"{place} is not there: nobody has made this report.",
+        kind="report_missing",
+        remedy="Run patch_report.yml for the plan.",
+    )
 
 
 def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:

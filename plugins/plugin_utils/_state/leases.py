@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leases as files of a folder: one for each owner, whose time of modification is the owner's last sign of life.
+"""Who may have a lease; and leases as files of a folder, whose times of modification are their owners' signs of life.
 
 A heartbeat comes from a thread of a process that forks all the time. So it opens nothing and locks nothing that a child
 could inherit: it touches the owner's own file, which whoever takes the lease over has removed.
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,34 +25,52 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface imp
 _SHOWN_NAMES = 5
 
 
-def acquire(folder: Path, wanted: Lease, is_dead: Callable[[str], bool]) -> Lease:
-    """Write the wanted lease, unless another stands in its way. The caller holds the lock of the folder.
+def granted(wanted: Lease, all_held: Iterable[Lease], is_dead: Callable[[str], bool]) -> Lease:
+    """The lease as it may be taken, with the owners whose leases it takes over.
 
-    Raises FleetError of kind ``lease_held``.
+    Raises FleetError of kind ``lease_held`` when another one stands in its way.
     """
     taken = []
-    for held in read_all(folder, wanted.tenant):
+    for held in all_held:
         shared = sorted(held.names & wanted.names)
         is_own = held.owner == wanted.owner
         if (shared or is_own) and held.is_alive(wanted.heartbeat, is_dead):
             raise _held(held, shared)
         if shared and not is_own:
             taken.append(held.owner)
-    path = _path(folder, wanted.owner)
+    return replace(wanted, taken_from=tuple(sorted(taken)))
+
+
+def lost(tenant: str, owner: str) -> FleetError:
+    """The error for an owner that has no lease any more."""
+    return FleetError(
+        f"{owner} no longer holds its lease of tenant {tenant}: somebody took it over or gave it back.",
+        kind="lease_lost",
+        remedy="Stop what it protects, and look who else is at work.",
+    )
+
+
+def acquire(folder: Path, wanted: Lease, is_dead: Callable[[str], bool]) -> Lease:
+    """Write the wanted lease, unless another stands in its way. The caller holds the lock of the folder.
+
+    Raises FleetError of kind ``lease_held``.
+    """
+    lease = granted(wanted, read_all(folder, wanted.tenant), is_dead)
+    path = _path(folder, lease.owner)
     document = {
-        "names": sorted(wanted.names),
-        "owner": wanted.owner,
-        "acquired": wanted.acquired.isoformat(),
-        "seconds": wanted.seconds,
-        "taken_from": sorted(taken),
+        "names": sorted(lease.names),
+        "owner": lease.owner,
+        "acquired": lease.acquired.isoformat(),
+        "seconds": lease.seconds,
+        "taken_from": list(lease.taken_from),
     }
     # The new one first: a crash between the two leaves a lease too many, never one too few.
     files.replace(path, canonical(document))
-    _touch(path, wanted.heartbeat)
-    for owner in taken:
+    _touch(path, lease.heartbeat)
+    for owner in lease.taken_from:
         _path(folder, owner).unlink(missing_ok=True)
     files.sync(folder)
-    return _read(path, wanted.tenant)
+    return _read(path, lease.tenant)
 
 
 def renew(folder: Path, tenant: str, owner: str, now: datetime) -> None:
@@ -59,11 +78,7 @@ def renew(folder: Path, tenant: str, owner: str, now: datetime) -> None:
     try:
         _touch(_path(folder, owner), now)
     except FileNotFoundError:
-        raise FleetError(
-            f"{owner} no longer holds its lease of tenant {tenant}: somebody took it over or gave it back.",
-            kind="lease_lost",
-            remedy="Stop what it protects, and look who else is at work.",
-        ) from None
+        raise lost(tenant, owner) from None
 
 
 def release(folder: Path, owner: str) -> None:

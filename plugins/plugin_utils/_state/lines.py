@@ -30,9 +30,7 @@ def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
             write_new(_aside(path), os.pread(descriptor, size - end, end))
             sync(path.parent)
             os.ftruncate(descriptor, end)
-        line = build(_last_line(descriptor, end))
-        if not line or b"\n" in line:
-            raise ValueError("A line of a ledger is not empty and has no line feed.")
+        line = checked_line(build(_last_line(descriptor, end)))
         os.lseek(descriptor, end, os.SEEK_SET)
         try:
             write_all(descriptor, line + b"\n")
@@ -46,13 +44,20 @@ def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
     return line
 
 
-def whole_lines(path: Path) -> Iterator[bytes]:
-    """The lines that were whole when this was called."""
+def checked_line(line: bytes) -> bytes:
+    """The line, if it can be one. Raises ValueError otherwise: a defect of whoever built it."""
+    if not line or b"\n" in line:
+        raise ValueError("A line of a ledger is not empty and has no line feed.")
+    return line
+
+
+def whole_lines(path: Path, begin: int = 0) -> Iterator[bytes]:
+    """The lines that were whole when this was called, from an offset on at which one begins."""
     if not path.exists():
         return iter(())
     with locked(path, shared=True) as descriptor:
         end = _end_of_whole_lines(descriptor, os.fstat(descriptor).st_size)
-    return _read_lines(path, end)
+    return _read_lines(path, begin, end)
 
 
 def torn_ends(path: Path) -> list[bytes]:
@@ -67,9 +72,10 @@ def torn_ends(path: Path) -> list[bytes]:
     return [*aside, now] if now else aside
 
 
-def _read_lines(path: Path, end: int) -> Iterator[bytes]:
-    left = end
+def _read_lines(path: Path, begin: int, end: int) -> Iterator[bytes]:
+    left = end - begin
     with path.open("rb") as file:
+        file.seek(begin)
         while left > 0:
             line = file.readline()
             left -= len(line)

@@ -15,6 +15,7 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CYCLE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])(-e[1-9][0-9]{0,3})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 240
+_OF_THE_PLAN = ("plan.json", "hosts", "baselines", "approvals")
 NAME_RULE = "Use letters, digits, dots, dashes and underscores, at most 63, beginning with a letter or digit."
 
 
@@ -23,6 +24,14 @@ def check_name(value: str, what: str) -> str:
     if isinstance(value, str) and _TENANT.fullmatch(value):
         return value
     raise _bad(value, what, NAME_RULE)
+
+
+def check_report(value: str) -> str:
+    """The name of a report, which stands beside what belongs to the plan itself."""
+    name = check_name(value, "name of a report")
+    if name in _OF_THE_PLAN or name.startswith("ledger"):
+        raise FleetError(f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name.")
+    return name
 
 
 def check_cycle(value: str) -> str:
