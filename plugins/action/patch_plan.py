@@ -85,6 +85,7 @@ class ActionModule(FleetAction):
                 created=datetime.now(timezone.utc),
                 revision=str(provenance["revision"]),
                 source=self.inventory_sources(variables),
+                query=self._query(variables),
                 bystanders=self._bystanders(tenant, cycle, policies, variables),
                 population=look_at_population(state, tenant, incomplete=incomplete, inventory=inventory),
                 ticket=planned_ticket_gate(next(iter(own.values())).as_data(), ticket),
@@ -98,6 +99,15 @@ class ActionModule(FleetAction):
         artifacts = {"fleet_plans": {plan["tenant"]: plan["plan"] for plan in plans}}
         stats = {"data": artifacts, "per_host": False, "aggregate": True}
         return {"changed": False, "plans": plans, "ansible_stats": stats}
+
+    def _query(self, variables: dict[str, t.Any]) -> dict[str, str | None]:
+        """What found the population, so that an auditor can ask the inventory the same again."""
+        limit = variables.get("ansible_limit")
+        return {
+            "inventory": self.inventory_sources(variables),
+            "hosts": str(self.variable(variables, "fleet_hosts", "fleet")),
+            "limit": None if limit is None else str(limit),
+        }
 
     def _bystanders(
         self, tenant: str, cycle: str, policies: dict[str, Policy], variables: dict[str, t.Any]

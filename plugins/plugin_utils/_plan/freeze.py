@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, cast
@@ -27,6 +26,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.batches import
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.calendar import PlannedCalendar
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import host_seconds
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.exceptions import (
+    frozen_holds,
+    frozen_waivers,
+    held_by_manager,
+    waiver_gates,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freezes import ReadCalendar, read_calendar
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.gates import MOMENTARY, host_gates, missing_from
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
@@ -76,6 +81,7 @@ class _Updates:
     pending: list[dict[str, Any]]
     selection: dict[str, Any]
     holds: list[dict[str, Any]]
+    names: list[str]
 
 
 @dataclass
@@ -107,6 +113,7 @@ def freeze_plan(
     created: datetime,
     revision: str,
     source: str,
+    query: dict[str, str | None] | None = None,
     bystanders: Iterable[Policy] = (),
     population: Population | None = None,
     ticket: Gate | None = None,
@@ -116,8 +123,8 @@ def freeze_plan(
 
     ``hosts`` may be a generator: each is written and forgotten. ``bystanders`` are the policies of the tenant's hosts
     outside the limit: they are not planned, but count as members of their clusters and backends. ``revision`` is that
-    of the playbooks, ``source`` names the inventory. ``population`` and ``ticket`` are the tenant's own gates, ``read``
-    reads a freeze calendar.
+    of the playbooks, ``source`` names the inventory; ``query`` (``inventory``, ``hosts``, ``limit``) found the hosts.
+    ``population`` and ``ticket`` are the tenant's own gates, ``read`` reads a freeze calendar.
 
     Raises FleetError: ``empty_fleet``, ``duplicate_host``, ``bad_name``, and those of the state.
     """
@@ -137,6 +144,8 @@ def freeze_plan(
             count_in(draft.rooms, policy, reachable=True)
         _skip_without_room(draft, writer)
         head = _head(draft, tenant, cycle, created, revision, _missing(draft, population))
+        if query is not None:
+            head["query"] = query
         state.first_seen(tenant, draft.new_keys, today)
         return FrozenPlan(writer.finish(cast("dict[str, Any]", head)), head, gathering.facts(head))
 
@@ -180,7 +189,7 @@ def _gates(
 ) -> list[Gate]:
     """All gates of a host, overridden where the policy does. What changes nothing needs no time to do it."""
     held = [hold.package for hold in policy.holds if hold.holds_on(draft.today)]
-    gates = [*host_gates(scan, frozen_policy, held), *draft.of_the_tenant]
+    gates = [*host_gates(scan, frozen_policy, held), *waiver_gates(policy.waivers, draft.today), *draft.of_the_tenant]
     if scan["packages"]["transaction"]:
         gates += draft.calendar.gates(frozen_policy, seconds)
     return with_overrides(gates, policy.overrides, draft.today)
@@ -236,12 +245,14 @@ def _document(
         "host": scanned.host,
         "tenant": policy.tenant,
         "identity": {"machine_id": host_state.get("machine_id"), "instance_id": policy.instance_id},
+        "placement": {"cloud": policy.cloud, "region": policy.region, "environment": policy.environment},
         "manager": packages.get("manager"),
         "exactness": "version",
         "selection": updates.selection,
         "transaction": packages["transaction"],
         "pending": updates.pending,
-        "holds": [*updates.holds, *_held_by_manager(updates.pending, packages["held"])],
+        "holds": [*updates.holds, *held_by_manager(updates.names, packages["held"])],
+        "waivers": frozen_waivers(policy.waivers, draft.today),
         "gates": gates,
         "policy": frozen_policy,
         "state_digest": digest(host_state) if scan else None,
@@ -253,7 +264,8 @@ def _updates(draft: _Draft, policy: Policy, pending: list[Mapping[str, Any]]) ->
     dated = [{**update, "first_seen": _first_seen(draft, update_key(update))} for update in pending]
     # The dates of the other updates say nothing about this host.
     chosen = selection(policy, {update_key(each): each["first_seen"] for each in dated}, draft.today)
-    return _Updates(dated, chosen, _holds(policy, dated, draft.today))
+    names = [update["name"] for update in dated]
+    return _Updates(dated, chosen, frozen_holds(policy.holds, names, draft.today), names)
 
 
 def _reboot_required(host_state: Mapping[str, Any]) -> Any:
@@ -265,34 +277,6 @@ def _first_seen(draft: _Draft, key: str) -> str:
         draft.first_seen[key] = draft.today.isoformat()
         draft.new_keys.add(key)
     return draft.first_seen[key]
-
-
-def _holds(policy: Policy, pending: list[dict[str, Any]], today: date) -> list[dict[str, Any]]:
-    """The policy's holds and what each keeps back."""
-    return [
-        {
-            "package": hold.package,
-            "owner": hold.owner,
-            "reason": hold.reason,
-            "expires": hold.expires.isoformat(),
-            "expired": not hold.holds_on(today),
-            "updates": sorted(set(fnmatch.filter([update["name"] for update in pending], hold.package))),
-        }
-        for hold in policy.holds
-    ]
-
-
-def _held_by_manager(pending: list[dict[str, Any]], held: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The holds of the package manager itself, which nobody owns."""
-    for package in held:
-        yield {
-            "package": package["name"],
-            "owner": None,
-            "reason": f"held at {package['version']} in the package manager itself",
-            "expires": None,
-            "expired": False,
-            "updates": sorted({update["name"] for update in pending if update["name"] == package["name"]}),
-        }
 
 
 def _refuse_duplicates(draft: _Draft, source: str) -> None:

@@ -27,7 +27,7 @@ _RULE = re.compile(r"(?!.*INTERVAL=0*(;|$))[A-Za-z0-9=;,+-]+", re.IGNORECASE)
 _FREQUENCIES = ("FREQ=YEARLY", "FREQ=MONTHLY", "FREQ=WEEKLY", "FREQ=DAILY")
 _A_WEEK = 7 * 24 * 60
 _WRITE_RULE = 'Write it as RFC 5545 does, without DTSTART, such as "FREQ=MONTHLY;BYDAY=2TU".'
-_WRITE_DAY = "Write it as 2026-12-31."
+WRITE_DAY = "Write it as 2026-12-31."
 _WRITE_TIME = "Write the local date and time without a zone, such as 2026-01-13T22:00."
 
 
@@ -95,10 +95,10 @@ def _malformed(window: Mapping[str, Any]) -> str:
 
 
 def _freeze(key: str, freeze: Mapping[str, Any]) -> Iterator[Fault]:
-    yield from _said(key, freeze, ("reason", "owner"), "freeze")
+    yield from said(key, freeze, ("reason", "owner"), "freeze")
     faults = list(_zone(f"{key}.time_zone", freeze["time_zone"]))
     for name in ("from", "to"):
-        if not _is_time(freeze[name]) and not _is_day(freeze[name]):
+        if not _is_time(freeze[name]) and not is_day(freeze[name]):
             remedy = "Write it as 2026-12-31 or 2026-12-31T18:00."
             faults.append(Fault(f"{key}.{name}", show(freeze[name]), "is neither a date nor a local time", remedy))
     if not faults:
@@ -127,12 +127,13 @@ def _override(key: str, override: Mapping[str, Any]) -> Iterator[Fault]:
     elif name not in OVERRIDABLE:
         remedy = did_you_mean(name, OVERRIDABLE) or f"These can be overridden: {', '.join(sorted(OVERRIDABLE))}."
         yield Fault(f"{key}.gate", show(name), "is no gate", remedy)
-    yield from _said(key, override, ("owner", "reason"), "override")
-    if not _is_day(override["expires"]):
-        yield Fault(f"{key}.expires", show(override["expires"]), "is no date", _WRITE_DAY)
+    yield from said(key, override, ("owner", "reason"), "override")
+    if not is_day(override["expires"]):
+        yield Fault(f"{key}.expires", show(override["expires"]), "is no date", WRITE_DAY)
 
 
-def _said(key: str, given: Mapping[str, Any], names: Sequence[str], of_what: str) -> Iterator[Fault]:
+def said(key: str, given: Mapping[str, Any], names: Sequence[str], of_what: str) -> Iterator[Fault]:
+    """A fault for each of the texts that is empty."""
     for name in names:
         if not given[name].strip():
             yield Fault(f"{key}.{name}", "", "is empty", f"Say the {name} of the {of_what}.")
@@ -146,7 +147,8 @@ def _zone(key: str, name: str) -> Iterator[Fault]:
         yield Fault(key, show(name), "is no time zone that is known here", remedy)
 
 
-def _is_day(text: str) -> bool:
+def is_day(text: str) -> bool:
+    """Whether a text is a real day, such as 2026-12-31."""
     return _is(date, _DAY, text)
 
 

@@ -34,7 +34,7 @@ def render_markdown(
 
 def markdown(facts: Facts) -> str:
     """The page for facts that were gathered already."""
-    parts = (_opening, _rollout, _changes, _not_patched, _gates, _overrides, _holds)
+    parts = (_opening, _rollout, _changes, _not_patched, _gates, _overrides, _holds, _waivers)
     return "\n".join(line for part in parts for line in part(facts)) + "\n"
 
 
@@ -132,7 +132,7 @@ def _overrides(facts: Facts) -> Iterator[str]:
         yield "## Overrides"
         yield ""
         rows = [(*key, ", ".join(hosts)) for key, hosts in sorted(facts.overrides.items())]
-        yield from _table(("Gate", "Owner", "Reason", "Expires", "Effect", "Hosts"), rows)
+        yield from _table(("Gate", "Owner", "Reason", "Ticket", "Expires", "Effect", "Hosts"), rows)
 
 
 def _holds(facts: Facts) -> Iterator[str]:
@@ -140,10 +140,21 @@ def _holds(facts: Facts) -> Iterator[str]:
         yield "## Holds"
         yield ""
         rows = []
-        for (package, owner, reason, expires, expired, updates), hosts in sorted(facts.holds.items()):
+        for (package, owner, reason, ticket, expires, expired, updates), hosts in sorted(facts.holds.items()):
             until = f"{expires} (expired: keeps nothing back)" if expired else expires
-            rows.append((package, owner, reason, until, updates or "none pending", ", ".join(hosts)))
-        yield from _table(("Package", "Owner", "Reason", "Expires", "Updates", "Hosts"), rows)
+            rows.append((package, owner, reason, ticket, until, updates or "none pending", ", ".join(hosts)))
+        yield from _table(("Package", "Owner", "Reason", "Ticket", "Expires", "Updates", "Hosts"), rows)
+
+
+def _waivers(facts: Facts) -> Iterator[str]:
+    if facts.waivers:
+        yield "## Waivers"
+        yield ""
+        rows = [
+            (owner, reason, ticket, f"{expires} (expired: waives nothing)" if expired else expires, ", ".join(hosts))
+            for (owner, reason, ticket, expires, expired), hosts in sorted(facts.waivers.items())
+        ]
+        yield from _table(("Owner", "Reason", "Ticket", "Expires", "Hosts"), rows)
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

@@ -69,6 +69,8 @@ class PlanHead(TypedDict):
     limits: dict[str, Any]
     hosts: dict[str, HostEntry]
     missing: list[str]
+    query: NotRequired[dict[str, str | None]]
+    """What found the population: ``inventory``, ``hosts`` (the pattern) and ``limit``. Plans of before have none."""
 
 
 class HostDocument(TypedDict):
@@ -78,12 +80,15 @@ class HostDocument(TypedDict):
     host: str
     tenant: str
     identity: dict[str, str | None]
+    placement: NotRequired[dict[str, str]]
+    """``cloud``, ``region`` and ``environment``. Plans of before have none, and no ``waivers``."""
     manager: str | None
     exactness: str
     selection: dict[str, Any]
     transaction: list[dict[str, Any]]
     pending: list[dict[str, Any]]
     holds: list[dict[str, Any]]
+    waivers: NotRequired[list[dict[str, Any]]]
     gates: list[Gate]
     policy: dict[str, Any]
     state_digest: str | None

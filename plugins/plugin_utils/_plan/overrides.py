@@ -26,6 +26,7 @@ NOT_OVERRIDABLE = {
     "cluster": "users would lose the service; patch_cluster_max_down says how many hosts may be away",
     "backend": "users would lose the service; patch_load_balancer.min_healthy says how many must stay",
     "removals": "patch_allow_removals says whether packages may be removed",
+    "waiver": "a waiver ends by its expiry in patch_exceptions_file",
     "holds": "a hold ends by its expiry in patch_holds",
     "interrupted": "it always passes",
     "reboot": "it always passes",

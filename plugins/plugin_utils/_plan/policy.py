@@ -14,6 +14,13 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan import consistency, semantics
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.exceptions import VARIABLE as EXCEPTIONS_FILE
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.exceptions import (
+    ExceptionFiles,
+    Exceptions,
+    Hold,
+    Waiver,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.host_names import is_plain_name
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import (
     Problem,
@@ -51,27 +58,22 @@ RUN_TIME = frozenset(
     }
 )
 """Variables that are given when a playbook is started, and are no policy of a host."""
-PLACEMENT = ("fleet_tenant", "fleet_cluster", "fleet_wave", "fleet_instance_id", "fleet_incomplete")
+PLACEMENT = (
+    "fleet_tenant",
+    "fleet_cluster",
+    "fleet_wave",
+    "fleet_instance_id",
+    "fleet_cloud",
+    "fleet_region",
+    "fleet_environment",
+    "fleet_incomplete",
+)
 _EMERGENCY = "patch_emergency"
 _MISSING = {
     "fleet_tenant": "Set fleet_tenant to the client this host belongs to.",
     "fleet_cluster": "Set fleet_cluster to the host's cluster, or to none if it stands alone.",
     "fleet_wave": "Set fleet_wave to one of the names in patch_waves.",
 }
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A package (glob) kept back until the end of a day."""
-
-    package: str
-    owner: str
-    reason: str
-    expires: date
-
-    def holds_on(self, day: date) -> bool:
-        """Whether the hold still holds; its last day is included."""
-        return day <= self.expires
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,16 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Policy:
-    """The policy of one host. Fields that are no placement are the variables ``patch_<field>``."""
+    """The policy of one host. Fields that are no placement are the variables ``patch_<field>``, but ``waivers``."""
 
     tenant: str
     cluster: str | None
     """None for a host that stands alone."""
     wave: str
     instance_id: str
+    cloud: str
+    region: str
+    environment: str
     incomplete: Any
     """What the inventory says that it does not have; anything empty means that it is whole."""
     classes: str
@@ -117,6 +122,11 @@ class Policy:
     exclude: tuple[str, ...]
     minimum_age_days: int
     holds: tuple[Hold, ...]
+    """Those of the exceptions file among them."""
+    waivers: tuple[Waiver, ...]
+    """Of the exceptions file."""
+    exceptions_file: str | None
+    service_levels: dict[str, int]
     allow_removals: bool
     keep_versions: bool
     package_manager: str
@@ -184,8 +194,9 @@ def read_policies(
     problems: list[Problem] = []
     wheres: dict[str, Callable[[str], str]] = {}
     known, names_of_groups = frozenset(inventory), frozenset(groups)
+    files = ExceptionFiles()
     for given in hosts:
-        policy, found = read_policy(options, given.variables, given.host, given.where, emergency=emergency)
+        policy, found = read_policy(options, given.variables, given.host, given.where, files, emergency=emergency)
         problems.extend(found)
         problems.extend(_name_of(given, names_of_groups))
         wheres[given.host] = given.where
@@ -194,12 +205,19 @@ def read_policies(
     if not wheres:
         raise empty_fleet(source)
     problems.extend(consistency.check(policies, wheres, known))
+    problems.extend(files.unknown_hosts(known))
     raise_problems(problems, "The policy")
     return policies
 
 
 def read_policy(
-    options: Options, variables: Mapping[str, Any], host: str, where: Callable[[str], str], *, emergency: bool
+    options: Options,
+    variables: Mapping[str, Any],
+    host: str,
+    where: Callable[[str], str],
+    files: ExceptionFiles,
+    *,
+    emergency: bool,
 ) -> tuple[Policy | None, list[Problem]]:
     """The policy of one host, or None and everything that is wrong with its variables."""
     faults = list(_unknown(options, variables))
@@ -220,7 +238,10 @@ def read_policy(
         faults = list(semantics.check(values))
     if faults:
         return None, [_problem(fault, host, where) for fault in faults]
-    return _policy(values, host), []
+    exceptions = files.of(values.get(EXCEPTIONS_FILE))
+    if exceptions.faults:
+        return None, [_problem_of_file(fault, str(values[EXCEPTIONS_FILE]), host, where) for fault in exceptions.faults]
+    return _policy(values, host, exceptions), []
 
 
 def _name_of(given: HostVariables, groups: frozenset[str]) -> Iterable[Problem]:
@@ -239,6 +260,12 @@ def _name_of(given: HostVariables, groups: frozenset[str]) -> Iterable[Problem]:
 def _problem(fault: Fault, host: str, where: Callable[[str], str]) -> Problem:
     variable = fault.key.partition(".")[0].partition("[")[0]
     return Problem(where(variable), fault.key, fault.value, fault.what, fault.remedy, host)
+
+
+def _problem_of_file(fault: Fault, path: str, host: str, where: Callable[[str], str]) -> Problem:
+    """A file that cannot be read is the fault of who names it; all else stands in the file."""
+    file = where(EXCEPTIONS_FILE) if fault.key == EXCEPTIONS_FILE else path
+    return Problem(file, fault.key, fault.value, fault.what, fault.remedy, host)
 
 
 def empty_fleet(source: str) -> FleetError:
@@ -285,17 +312,22 @@ def _overrides(options: Options, value: Any) -> tuple[dict[str, Any], list[Fault
     return overrides, faults
 
 
-def _policy(values: Mapping[str, Any], host: str) -> Policy:
+def _policy(values: Mapping[str, Any], host: str, exceptions: Exceptions) -> Policy:
     balancer = values.get("patch_load_balancer")
     taken = {
         "tenant": values["fleet_tenant"],
         "cluster": None if semantics.stands_alone(values["fleet_cluster"]) else values["fleet_cluster"],
         "wave": values["fleet_wave"],
         "instance_id": values["fleet_instance_id"],
+        "cloud": values["fleet_cloud"],
+        "region": values["fleet_region"],
+        "environment": values["fleet_environment"],
         "incomplete": values.get("fleet_incomplete"),
-        "holds": tuple(
-            Hold(**{**hold, "expires": date.fromisoformat(hold["expires"])}) for hold in values["patch_holds"]
+        "holds": (
+            *(Hold(**{**hold, "expires": date.fromisoformat(hold["expires"])}) for hold in values["patch_holds"]),
+            *exceptions.holds_of(host),
         ),
+        "waivers": exceptions.waivers_of(host),
         "waves": tuple(Wave(**{**wave, "batches": tuple(wave["batches"])}) for wave in values["patch_waves"]),
         "load_balancer": LoadBalancer(**{"server": host, **balancer}) if balancer else None,
     }

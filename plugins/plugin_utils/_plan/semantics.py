@@ -65,11 +65,8 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _hooks(values.get("patch_hooks", {}))
     if "patch_waves" in values:
         yield from _waves(values["patch_waves"])
-    for path, megabytes in values.get("patch_minimum_free_mb", {}).items():
-        if not path.startswith("/"):
-            yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "is no absolute path", "")
-        if not is_whole_number(megabytes) or megabytes < 0:
-            yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "must be a whole number, 0 or more", "")
+    yield from _service_levels(values.get("patch_service_levels", {}))
+    yield from _free_space(values.get("patch_minimum_free_mb", {}))
     awx = values.get("patch_approval_awx") or {}
     if "url" in awx and not _SAFE_URL.fullmatch(awx["url"]):
         remedy = "Write it as https://awx.example.com, without a user or a token."
@@ -78,6 +75,20 @@ def check_values(values: Mapping[str, Any]) -> Iterator[Fault]:
     for key in ("min_healthy", "drain_timeout", "up_timeout"):
         if balancer.get(key, 0) < 0:
             yield Fault(f"patch_load_balancer.{key}", show(balancer[key]), "must be at least 0", "")
+
+
+def _service_levels(levels: Mapping[str, int]) -> Iterator[Fault]:
+    for severity, days in levels.items():
+        if days < 1:
+            yield Fault(f"patch_service_levels.{severity}", show(days), "must be at least 1 (day)", "")
+
+
+def _free_space(minimum_mb: Mapping[str, Any]) -> Iterator[Fault]:
+    for path, megabytes in minimum_mb.items():
+        if not path.startswith("/"):
+            yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "is no absolute path", "")
+        if not is_whole_number(megabytes) or megabytes < 0:
+            yield Fault(f"patch_minimum_free_mb.{show(path)}", show(megabytes), "must be a whole number, 0 or more", "")
 
 
 def _patterns(values: Mapping[str, Any]) -> Iterator[Fault]:

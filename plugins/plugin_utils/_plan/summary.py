@@ -63,11 +63,13 @@ class Facts:
     transactions: list[Transaction]
     """By their hosts."""
     holds: dict[tuple[str, ...], list[str]]
-    """(package, owner, reason, expires, whether it has expired, the updates it keeps back) to hosts."""
+    """(package, owner, reason, ticket, expires, whether it has expired, the updates it keeps back) to hosts."""
+    waivers: dict[tuple[str, ...], list[str]]
+    """(owner, reason, ticket, expires, whether it has expired) to hosts."""
     gates: dict[tuple[str, str, str], list[str]]
     """(gate, verdict, evidence) of those that let nothing through, to hosts."""
     overrides: dict[tuple[str, ...], list[str]]
-    """(gate, owner, reason, expires, what it did in the plan) to hosts."""
+    """(gate, owner, reason, ticket, expires, what it did in the plan) to hosts."""
     seconds: dict[str, int]
     """What each host's change takes by estimate."""
 
@@ -131,6 +133,7 @@ class Gathering:
         self._created, self._cves = created, cves or {}
         self._transactions: dict[tuple[ChangeLine, ...], list[str]] = defaultdict(list)
         self._holds: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._waivers: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._gates: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._overrides: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._seconds: dict[str, int] = {}
@@ -143,6 +146,8 @@ class Gathering:
         self._seconds[host] = document["estimated_seconds"]
         for hold in document["holds"]:
             self._holds[_hold(hold)].append(host)
+        for waiver in document.get("waivers", []):
+            self._waivers[_waiver(waiver)].append(host)
         self.take_gates(host, document["gates"])
         for override in document["policy"]["overrides"]:
             self._overrides[_override(override, document["gates"], self._created)].append(host)
@@ -164,6 +169,7 @@ class Gathering:
             head,
             sorted((planned for planned in transactions if planned.hosts), key=lambda planned: planned.hosts),
             _sorted(self._holds),
+            _sorted(self._waivers),
             _sorted(self._gates),
             _sorted(self._overrides),
             self._seconds,
@@ -219,14 +225,18 @@ def render_console(facts: Facts) -> list[str]:
         lines.append(f"  {decision:<12} {show(reason)}: {names(hosts, _NAMED)}")
     for (gate, verdict, evidence), hosts in sorted(facts.gates.items()):
         lines.append(f"  gate {show(gate)} says {verdict}: {show(evidence)}: {names(hosts, _NAMED)}")
-    for (gate, owner, reason, expires, effect), hosts in sorted(facts.overrides.items()):
+    for (gate, owner, reason, ticket, expires, effect), hosts in sorted(facts.overrides.items()):
         lines.append(
-            f"  override of {show(gate)} by {show(owner)} until {expires} ({show(reason)}): {show(effect)}: "
+            f"  override of {show(gate)} by {show(owner)} until {expires} ({_why(reason, ticket)}): {show(effect)}: "
             f"{names(hosts, _NAMED)}"
         )
-    for (package, owner, _reason, expires, expired, _updates), hosts in sorted(facts.holds.items()):
+    for (package, owner, _reason, _ticket, expires, expired, _updates), hosts in sorted(facts.holds.items()):
         state = "expired" if expired else "until"
         lines.append(f"  held {show(package)} by {show(owner)}, {state} {expires}: {names(hosts, _NAMED)}")
+    for (owner, reason, ticket, expires, expired), hosts in sorted(facts.waivers.items()):
+        state = "expired, and waives nothing:" if expired else "until"
+        why = _why(reason, ticket)
+        lines.append(f"  waiver by {show(owner)}, {state} {expires} ({why}): {names(hosts, _NAMED)}")
     return lines
 
 
@@ -244,6 +254,10 @@ def names(hosts: Sequence[str], most: int) -> str:
     return ", ".join(show(host) for host in hosts[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def _why(reason: str, ticket: str) -> str:
+    return show(f"{ticket}: {reason}" if ticket else reason)
+
+
 def _sorted(named: Mapping[Key, Iterable[str]]) -> dict[Key, list[str]]:
     return {key: sorted(hosts) for key, hosts in named.items()}
 
@@ -253,10 +267,16 @@ def _hold(hold: Mapping[str, Any]) -> tuple[str, ...]:
         hold["package"],
         hold["owner"] or "nobody",
         hold["reason"],
+        hold.get("ticket", ""),
         hold["expires"] or "no date",
         "expired" if hold["expired"] else "",
         ", ".join(hold["updates"]),
     )
+
+
+def _waiver(waiver: Mapping[str, Any]) -> tuple[str, ...]:
+    answered = (waiver["owner"], waiver["reason"], waiver["ticket"], waiver["expires"])
+    return *answered, "expired" if waiver["expired"] else ""
 
 
 def _override(override: Mapping[str, Any], gates: Iterable[Gate], created: str) -> tuple[str, ...]:
@@ -267,4 +287,4 @@ def _override(override: Mapping[str, Any], gates: Iterable[Gate], created: str) 
         effect = f"lets through {used[0]['verdict']}: {used[0]['evidence']}"
     elif not is_valid(override, datetime.fromisoformat(created).date()):
         effect = "had expired when the plan was made"
-    return override["gate"], *said.values(), effect
+    return override["gate"], said["owner"], said["reason"], override.get("ticket", ""), said["expires"], effect

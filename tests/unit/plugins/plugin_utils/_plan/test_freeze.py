@@ -128,7 +128,7 @@ def test_a_transaction_that_changes_a_held_package_is_not_planned(state: FolderS
     hold = {"package": "open*", "owner": "payments team", "reason": "not certified", "expires": "2026-12-31"}
     entry, document = one(state, scan(), {"patch_holds": [hold]})
     assert entry["reason"].startswith("holds: the transaction changes openssl, which is held")
-    assert document["holds"] == [{**hold, "expired": False, "updates": ["openssl"]}]
+    assert document["holds"] == [{**hold, "ticket": "", "expired": False, "updates": ["openssl"]}]
 
 
 def test_an_expired_hold_keeps_nothing_back_and_is_reported(state: FolderState) -> None:
@@ -375,3 +375,28 @@ def test_hosts_go_by_one_after_the_other_and_are_forgotten(state: FolderState) -
 
     peak(1)
     assert peak(3 * MOST) < 1.2 * peak(MOST)
+
+
+# What reports need
+
+
+def test_the_query_that_found_the_population_is_frozen(state: FolderState) -> None:
+    query = {"inventory": SOURCE, "hosts": "fleet", "limit": "web*"}
+    frozen = freeze(state, scanned(policies(web1={})), query=query)
+    assert state.get_plan("tenant1", frozen.plan)["query"] == query
+
+
+def test_a_host_keeps_where_it_is_and_what_it_is_for(state: FolderState) -> None:
+    place = {"fleet_cloud": "aws", "fleet_region": "eu-central-1", "fleet_environment": "production"}
+    _entry, document = one(state, scan(), place)
+    assert document["placement"] == {"cloud": "aws", "region": "eu-central-1", "environment": "production"}
+    _entry, document = one(state, scan())
+    assert set(document["placement"].values()) == {"unknown"}
+
+
+def test_service_levels_are_frozen_with_the_policy(state: FolderState) -> None:
+    _entry, document = one(state, scan(), {"patch_service_levels": {"critical": 7}})
+    levels = {"critical": 7, "important": 30, "moderate": 90, "low": 90, "unknown": 30}
+    assert document["policy"]["service_levels"] == levels
+    with pytest.raises(FleetError, match=r"patch_service_levels\.low: 0: must be at least 1"):
+        policy(patch_service_levels={"low": 0})
