@@ -13,8 +13,8 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import (
-    left_by,
     lease_names,
+    left_by,
     living_lease,
     refuse_unfinished,
     take_lease,
@@ -25,7 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
     Progress,
     read_progress,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, record, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
     AttemptState,
     EntryOutcome,
@@ -127,16 +127,22 @@ def choose_plans(
 
 def open_book(state: State, tenant: str, plan: str) -> Book:
     """The plan and its ledger, both verified. Raises FleetError: ``ledger_damaged`` and those of ``get_plan``."""
-    head = state.get_plan(tenant, plan)
-    checked = verify(state.entries(tenant, plan))
+    book = Book(state, tenant, plan, state.get_plan(tenant, plan))
+    verify_ledger(book)
+    return book
+
+
+def verify_ledger(book: Book) -> Verification:
+    """The length and the head of a ledger that can be trusted. Raises FleetError of kind ``ledger_damaged``."""
+    checked = verify(book.state.entries(book.tenant, book.plan))
     if not checked.ok:
         raise FleetError(
-            f"The ledger of plan {plan[:16]} does not verify: {checked.problems[0]}",
+            f"The ledger of plan {book.plan[:16]} does not verify: {checked.problems[0]}",
             kind="ledger_damaged",
             remedy="Find out who changed it; nothing is applied on a ledger that cannot be trusted.",
             data={"problems": list(checked.problems)},
         )
-    return Book(state, tenant, plan, head)
+    return checked
 
 
 @dataclass(frozen=True)

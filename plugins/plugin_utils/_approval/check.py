@@ -25,7 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement 
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
-_CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCKS_DIFFER = timedelta(minutes=5)
 """What is dated further ahead would hold for longer than the policy lets any approval hold."""
 
 
@@ -67,14 +67,21 @@ def require_approval(
 
 
 def read_approval(
-    content: bytes, signature: str, *, plan: str, tenant: str, policy: Mapping[str, Any], now: datetime
+    content: bytes,
+    signature: str,
+    *,
+    plan: str,
+    tenant: str,
+    policy: Mapping[str, Any],
+    now: datetime,
+    at: datetime | None = None,
 ) -> tuple[Statement, Signer]:
-    """A stored approval and who signed it.
+    """A stored approval and who signed it, by keys that are good now, or were ``at`` another time.
 
     Raises FleetError: ``approval_invalid``, ``approval_foreign``, ``approval_expired``, ``signers_missing``.
     """
     try:
-        approver = sshsig.verify(content, signature, signers_of(policy), APPROVAL_NAMESPACE)
+        approver = sshsig.verify(content, signature, signers_of(policy), APPROVAL_NAMESPACE, at=at)
     except FleetError as problem:
         if problem.kind == "signers_missing":
             raise
@@ -93,7 +100,7 @@ def read_approval(
             kind="approval_invalid",
             remedy="Approve the plan anew.",
         )
-    if statement.created > now + _CLOCKS_DIFFER:
+    if statement.created > now + CLOCKS_DIFFER:
         raise FleetError(
             f"The approval of {approver.principal} says that it will be given at {as_text(statement.created)}.",
             kind="approval_invalid",

@@ -71,15 +71,26 @@ def sign_opening(
 
 
 def executor_of(
-    opening: Mapping[str, Any], *, plan: str, tenant: str, attempt: int, purpose: str, signers: Path
+    opening: Mapping[str, Any],
+    *,
+    plan: str,
+    tenant: str,
+    attempt: int,
+    purpose: str,
+    signers: Path,
+    at: datetime | None = None,
 ) -> Signer:
-    """Who signed the opening of this attempt. Raises FleetError: ``opening_unsigned``, ``opening_invalid``."""
+    """Who signed the opening of this attempt, by keys that are good now, or were ``at`` another time.
+
+    Raises FleetError: ``opening_unsigned``, ``opening_invalid``.
+    """
     executor = opening.get("executor")
     if not isinstance(executor, Mapping):
         raise _unsigned(attempt, plan)
     content = str(executor.get("statement", "")).encode()
+    signature = sshsig.unpack(str(executor.get("sshsig", "")))
     try:
-        signer = sshsig.verify(content, sshsig.unpack(str(executor.get("sshsig", ""))), signers, ATTEMPT_NAMESPACE)
+        signer = sshsig.verify(content, signature, signers, ATTEMPT_NAMESPACE, at=at)
     except FleetError as problem:
         raise _invalid(attempt, plan, problem.message) from problem
     signed = read_opening(content)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._command import Commands, Completed
@@ -54,29 +55,46 @@ def sign(statement: bytes, key: Path, namespace: str) -> str:
     return done.stdout
 
 
-def verify(statement: bytes, signature: str, signers: Path, namespace: str) -> Signer:
-    """Who signed ``statement`` for ``namespace``, by the allowed-signers file ``signers`` as it holds now.
+def verify(
+    statement: bytes,
+    signature: str,
+    signers: Path,
+    namespace: str,
+    *,
+    principal: str | None = None,
+    at: datetime | None = None,
+) -> Signer:
+    """Who signed ``statement`` for ``namespace``, by the allowed-signers file ``signers`` as it holds now, or ``at``.
 
-    Now is what ssh-keygen takes by itself. Naming a time in UTC to it needs OpenSSH 9.1, and in another zone than the
-    controller's would move those dates of the file that name no zone.
+    With ``principal`` only that name may have signed. Now is what ssh-keygen takes by itself. Another time is given in
+    the zone of this machine: naming it in UTC needs OpenSSH 9.1, and in another zone those dates of the file that name
+    no zone would move.
 
     Raises FleetError: ``signature_bad`` (not of this statement or not for this namespace), ``signer_unknown`` (a key
     that is not listed, or not for this namespace or this time), ``signers_missing``.
     """
-    principals = principals_of(_key_in(signature), signers)
-    if not principals:
+    listed = principals_of(_key_in(signature), signers)
+    principals = listed if principal is None else tuple(name for name in listed if name == principal)
+    if not listed:
         raise FleetError(
             f"The key that signed is not in {signers}.",
             kind="signer_unknown",
             remedy="Add the key to the file if its owner may sign.",
         )
+    if not principals:
+        raise FleetError(
+            f"The key that signed is that of {', '.join(listed)} in {signers}, and not of {principal}.",
+            kind="signer_unknown",
+            remedy=f"Find out why it was not signed with the key of {principal}.",
+        )
+    time = [f"-Overify-time={at.astimezone():%Y%m%d%H%M%S}"] if at else []
     with _kept(signature) as file:
-        for principal in principals:
-            names = ["-f", str(signers), "-I", principal, "-n", namespace, "-s", file]
-            done = _keygen(["-Y", "verify", *names], statement)
+        for name in principals:
+            names = ["-f", str(signers), "-I", name, "-n", namespace, "-s", file]
+            done = _keygen(["-Y", "verify", *time, *names], statement)
             good = _GOOD.search(done.stdout)
             if done.status == 0 and good:
-                return Signer(principal, good.group(1), principals)
+                return Signer(name, good.group(1), listed)
         # With no list of signers at hand ssh-keygen looks at the signature alone.
         alone = _keygen(["-Y", "check-novalidate", "-n", namespace, "-s", file], statement)
     if alone.status != 0:
@@ -122,6 +140,22 @@ def principals_of(key: str, signers: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if _PATTERN.isdisjoint(name)))
 
 
+def type_of(key: str) -> str:
+    """The type of a public key in base64, as files of OpenSSH name it before the key (``ssh-ed25519``)."""
+    return _first_text(base64.b64decode(key), 0).decode()
+
+
+def is_armoured(signature: bytes) -> bool:
+    """Whether these are the bytes that ssh-keygen writes for a signature: it reads others as the same one too."""
+    try:
+        text = signature.decode("ascii")
+        packed = pack(text)
+        blob = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except ValueError:
+        return False
+    return unpack(base64.b64encode(blob).decode().rstrip("=")) == text
+
+
 def pack(signature: str) -> str:
     """A signature as one word without padding, in which the ledger's redaction finds no secret."""
     return "".join(line for line in signature.split("\n") if not line.startswith("-----")).rstrip("=\n")
@@ -141,8 +175,7 @@ def _key_in(signature: str) -> str:
         blob = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
         blob = b""
-    length = int.from_bytes(blob[_KEY_AT : _KEY_AT + 4], "big")
-    key = blob[_KEY_AT + 4 : _KEY_AT + 4 + length]
+    key = _first_text(blob, _KEY_AT)
     if not blob.startswith(_MAGIC) or not key:
         raise FleetError(
             "The signature is none of OpenSSH's.",
@@ -150,6 +183,12 @@ def _key_in(signature: str) -> str:
             remedy="Find out who changed it, and sign anew.",
         )
     return base64.b64encode(key).decode()
+
+
+def _first_text(blob: bytes, start: int) -> bytes:
+    """The text at a place of a blob, which has its length before it."""
+    length = int.from_bytes(blob[start : start + 4], "big")
+    return blob[start + 4 : start + 4 + length]
 
 
 def _keygen(arguments: list[str], statement: bytes, *, timeout: float = 30) -> Completed:

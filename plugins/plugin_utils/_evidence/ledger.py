@@ -82,6 +82,18 @@ def build_entry(
     return canonical({**entry, "hash": digest(entry)})
 
 
+def build_entry_now(previous_line: bytes | None, *, data: dict[str, Any], **about: Any) -> bytes:
+    """The line that follows, made while the ledger is locked, so that times follow the order of the entries.
+
+    Its time is never before that of the entry before: where the clock is, the entry gets that time, and says by how
+    much the clock is behind (``clock_behind_seconds``). The other arguments are those of ``build_entry``.
+    """
+    now = datetime.now(timezone.utc)
+    behind = clock_behind(previous_line, now)
+    noted = {"clock_behind_seconds": round(behind)} if behind > CLOCK_TOLERANCE else {}
+    return build_entry(previous_line, data={**data, **noted}, time=now + timedelta(seconds=behind), **about)
+
+
 def record(
     state: State,
     *,
@@ -96,19 +108,13 @@ def record(
 ) -> None:
     """Append an entry to the plan's ledger; it is safe on disk when this returns. Raises FleetError and OSError.
 
-    ``data`` is redacted here, so that nobody can forget it.
-    Its time is never before that of the entry before: where the clock is, the entry gets that time, and says by how
-    much the clock is behind (``clock_behind_seconds``).
+    ``data`` is redacted here, so that nobody can forget it. The time is as ``build_entry_now`` has it.
     """
     # Before the lock is taken: everybody else waits for it.
     cleaned = redact(data)
 
     def build(previous_line: bytes | None) -> bytes:
-        # Taken under the lock, so that times follow the order of the entries.
-        now = datetime.now(timezone.utc)
-        behind = clock_behind(previous_line, now)
-        noted = {"clock_behind_seconds": round(behind)} if behind > CLOCK_TOLERANCE else {}
-        return build_entry(
+        return build_entry_now(
             previous_line,
             plan=plan,
             attempt=attempt,
@@ -117,8 +123,7 @@ def record(
             host=host,
             phase=phase,
             outcome=outcome,
-            data={**cleaned, **noted},
-            time=now + timedelta(seconds=behind),
+            data=cleaned,
         )
 
     state.append(tenant, plan, build)
@@ -192,7 +197,7 @@ def _follow(previous_line: bytes | None) -> tuple[int, str]:
 def _parse(line: bytes, place: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         entry = None
     if not isinstance(entry, dict) or set(entry) != _KEYS or not is_whole_number(entry["seq"]):
         raise _damaged(place)

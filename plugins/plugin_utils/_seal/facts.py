@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,6 @@ class Facts:
     progress: Progress
     history: History
     hosts: dict[str, int]
-    left: tuple[str, ...]
-    """Hosts whose change a further attempt could still bring to an end."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether every host has its final outcome, by an attempt that applied the plan."""
-        return not self.left and any(each.purpose == "apply" and not each.check_mode for each in self.progress.attempts)
 
     @property
     def attempts(self) -> list[dict[str, Any]]:
@@ -52,9 +45,15 @@ def read_facts(head: Mapping[str, Any], lines: Callable[[], Iterable[bytes]]) ->
         host: outcome_of(history.hosts.get(host, HostHistory()), entry)[0].value
         for host, entry in head["hosts"].items()
     }
-    left = (
-        host
-        for host, entry in head["hosts"].items()
-        if entry["decision"] == Decision.PATCH and not progress.is_finished(host)
-    )
-    return Facts(progress, history, count(outcomes, head["hosts"]), tuple(left))
+    return Facts(progress, history, count(outcomes, head["hosts"]))
+
+
+def left_of(head: Mapping[str, Any], progress: Progress) -> list[str]:
+    """Hosts whose change a further attempt could still bring to an end."""
+    hosts = head["hosts"].items()
+    return [host for host, entry in hosts if entry["decision"] == Decision.PATCH and not progress.is_finished(host)]
+
+
+def is_complete(progress: Progress, left: Collection[str]) -> bool:
+    """Whether every host has its final outcome, after an attempt that applied the plan."""
+    return not left and any(each.purpose == "apply" and not each.check_mode for each in progress.attempts)

@@ -54,8 +54,8 @@ class Previous:
 class Seal:
     """What is signed of a plan besides its files; ``sealed`` is UTC, RFC 3339, in whole seconds.
 
-    ``hosts`` are counts by outcome, ``attempts`` ``{"number", "purpose", "state"}``, ``count`` and ``head`` the ledger's
-    number of entries and last hash.
+    ``hosts`` are counts by outcome, ``attempts`` ``{"number", "purpose", "state"}``, ``count`` and ``head`` the number
+    of the ledger's entries and its last hash.
     """
 
     tenant: str

@@ -1,0 +1,199 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A bundle as it lies on the disk: each of its files is hashed once, and compared with what was signed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
+    SEAL,
+    SEAL_NAMESPACE,
+    SIGNATURE,
+    SUMS,
+    Seal,
+    principal_of,
+    read_seal,
+)
+
+_LINE = re.compile(r"([0-9a-f]{64})  ([^\s/\\][^\n\\]*)")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder, the SHA-256 of each file in it, and its seal where that can be read.
+
+    ``tenant`` is whose bundle it should be; ``strange`` are neither files nor folders.
+    """
+
+    folder: Path
+    tenant: str
+    digests: Mapping[str, str]
+    unreadable: tuple[str, ...]
+    strange: tuple[str, ...]
+    seal: Seal | None
+    problem: str
+    """Why the seal cannot be read."""
+
+    @property
+    def root(self) -> str:
+        """The SHA-256 of its SHA256SUMS; empty where there is none."""
+        return self.digests.get(SUMS, "")
+
+    @property
+    def subject(self) -> str:
+        """How findings name it."""
+        return f"seal {self.seal.number}" if self.seal else f"bundle {self.folder.name}"
+
+    def finding(self, kind: FindingKind, what: str, where: str = "") -> Finding:
+        """A finding about this bundle."""
+        return Finding(kind, self.tenant, self.subject, what, where or self.folder.name)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one of its files. Raises OSError."""
+        return (self.folder / path).read_bytes()
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of one of its files, without their ends. Raises OSError."""
+        with (self.folder / path).open("rb") as file:
+            for line in file:
+                yield line.removesuffix(b"\n")
+
+
+def read_bundle(folder: Path, tenant: str = "") -> Bundle:
+    """Read and hash a bundle; without a ``tenant`` it is whose its seal says.
+
+    Raises FleetError of kind ``bundle_unreadable``.
+    """
+    digests: dict[str, str] = {}
+    unreadable, strange = [], []
+    for path in _walk(folder, ""):
+        if not stat.S_ISREG((folder / path).lstat().st_mode):
+            strange.append(path)
+        elif (digest := _digest(folder / path)) is None:
+            unreadable.append(path)
+        else:
+            digests[path] = digest
+    seal, problem = None, f"{SEAL} is missing"
+    if SEAL in digests:
+        try:
+            seal = read_seal((folder / SEAL).read_bytes(), SEAL)
+        except FleetError as malformed:
+            problem = malformed.message
+    owner = tenant or (seal.tenant if seal else "unknown")
+    return Bundle(folder, owner, digests, tuple(unreadable), tuple(strange), seal, problem)
+
+
+def check_files(bundle: Bundle, signers: Path) -> Iterator[Finding]:
+    """Every file against SHA256SUMS, no file more, and that against its signature by the tenant's key.
+
+    Raises FleetError of kind ``signers_missing`` when ``signers`` cannot be read.
+    """
+    yield from _check_seal(bundle)
+    for path in bundle.strange:
+        yield bundle.finding(FindingKind.FILE_ADDED, "neither a file nor a folder", path)
+    if SUMS not in bundle.digests:
+        yield bundle.finding(FindingKind.FILE_MISSING, "nothing says what was sealed", SUMS)
+        return
+    sums = bundle.read(SUMS)
+    listed, malformed = _read_sums(sums)
+    if malformed:
+        yield bundle.finding(FindingKind.SUMS_MALFORMED, f"line {malformed} is not as sha256sum writes it", SUMS)
+    for path in sorted(listed.keys() - bundle.digests.keys()):
+        what = "cannot be read" if path in bundle.unreadable else "was sealed, and is not here"
+        yield bundle.finding(FindingKind.FILE_MISSING, what, path)
+    for path in sorted({*bundle.digests, *bundle.unreadable} - listed.keys() - {SUMS, SIGNATURE}):
+        yield bundle.finding(FindingKind.FILE_ADDED, "is here, and was not sealed", path)
+    for path in sorted(listed.keys() & bundle.digests.keys()):
+        if bundle.digests[path] != listed[path]:
+            what = f"has the SHA-256 {bundle.digests[path][:16]}, and {listed[path][:16]} was sealed"
+            yield bundle.finding(FindingKind.FILE_CHANGED, what, path)
+    yield from _check_signature(bundle, sums, signers)
+
+
+def _check_seal(bundle: Bundle) -> Iterator[Finding]:
+    seal = bundle.seal
+    if seal is None:
+        yield bundle.finding(FindingKind.SEAL_MALFORMED, bundle.problem, SEAL)
+    elif seal.tenant != bundle.tenant:
+        yield bundle.finding(FindingKind.BUNDLE_MISPLACED, f"its seal is one of tenant {seal.tenant}")
+    elif seal.bundle != bundle.folder.name:
+        yield bundle.finding(FindingKind.BUNDLE_MISPLACED, f"its seal is that of {seal.bundle}")
+
+
+def _check_signature(bundle: Bundle, sums: bytes, signers: Path) -> Iterator[Finding]:
+    if SIGNATURE not in bundle.digests:
+        yield bundle.finding(FindingKind.FILE_MISSING, "nobody has signed the bundle", SIGNATURE)
+        return
+    signature, name = bundle.read(SIGNATURE), principal_of(bundle.tenant)
+    if not sshsig.is_armoured(signature):
+        yield bundle.finding(FindingKind.SIGNATURE_BAD, "is no signature as ssh-keygen writes it", SIGNATURE)
+        return
+    # A key that has expired since was good when it sealed, by what the seal itself says.
+    moment = bundle.seal.moment if bundle.seal else None
+    try:
+        sshsig.verify(sums, signature.decode(), signers, SEAL_NAMESPACE, principal=name, at=moment)
+    except FleetError as problem:
+        kinds = {"signature_bad": FindingKind.SIGNATURE_BAD, "signer_unknown": FindingKind.SIGNER_UNKNOWN}
+        if problem.kind not in kinds:
+            raise
+        yield bundle.finding(kinds[problem.kind], problem.message, SIGNATURE)
+
+
+def _read_sums(sums: bytes) -> tuple[dict[str, str], int]:
+    """The digests by path, and the number of the first line that is malformed, or 0; paths are sorted, each once."""
+    listed: dict[str, str] = {}
+    last = ""
+    lines = sums.decode(errors="replace").split("\n")
+    malformed = 0 if lines[-1] == "" else len(lines)
+    for number, line in enumerate(lines[:-1], start=1):
+        found = _LINE.fullmatch(line)
+        if found and found.group(2) > last:
+            last = found.group(2)
+            listed[last] = found.group(1)
+        else:
+            malformed = malformed or number
+    return listed, malformed
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    """The paths of everything but folders, below a folder; links are not followed."""
+    try:
+        entries = sorted(os.scandir(folder / prefix), key=lambda entry: entry.name)
+    except OSError as problem:
+        raise FleetError(
+            f"{folder / prefix} cannot be read: {problem.strerror}.",
+            kind="bundle_unreadable",
+            remedy="Verify a copy that you may read as a whole.",
+        ) from problem
+    for entry in entries:
+        path = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder, f"{path}/")
+        else:
+            yield path
+
+
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of a file; None for one that cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            for block in iter(partial(file.read, _BLOCK), b""):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()

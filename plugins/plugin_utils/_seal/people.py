@@ -1,0 +1,182 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who approved and who executed, by the signatures in a bundle: two persons, and the first before the second."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.awx import require_awx_approval
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import CLOCKS_DIFFER, expiry, read_approval
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import executor_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.sshsig import Signer
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import Statement, read_statement
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import Facts
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
+    APPROVAL_SIGNERS,
+    APPROVALS,
+    HOSTS,
+    LEDGER,
+    Seal,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import encode_host
+
+_INTENT = f'"outcome":"{EntryOutcome.INTENT.value}"'.encode()
+_APPROVE = f'"phase":"{Phase.APPROVE.value}"'.encode()
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Approved:
+    """An approval that its approver has signed, and until when it held."""
+
+    statement: Statement
+    signer: Signer
+    until: datetime
+
+
+def check_people(
+    bundle: Bundle, seal: Seal, head: Mapping[str, Any], facts: Facts, signers: Path | None
+) -> Iterator[Finding]:
+    """Every approval, the executor of every attempt, and that one of the former held whenever a host was begun.
+
+    ``signers`` is an allowed-signers file to judge by; without one it is the copy in the bundle.
+    """
+    policy = _policy(bundle, head)
+    attempts = [each for each in facts.progress.attempts if each.purpose != "stage" and not each.check_mode]
+    begun = _begun(bundle.lines(LEDGER))
+    if policy["approval"] == "awx":
+        for attempt in attempts:
+            yield from _check_awx(bundle, seal, attempt, begun.get(attempt.number, {}))
+    elif policy["approval"] == "signature":
+        own = {**policy, "approval_signers": str(signers or bundle.folder / APPROVAL_SIGNERS)}
+        approvals: list[_Approved] = []
+        yield from _check_approvals(bundle, seal, own, approvals)
+        for attempt in attempts:
+            yield from _check_attempt(bundle, seal, own, attempt, begun.get(attempt.number, {}), approvals)
+
+
+def _policy(bundle: Bundle, head: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plan says of approvals: the same in the policy of each of its hosts."""
+    host = next(iter(head["hosts"]), None)
+    if host is None:
+        return {"approval": "none"}
+    policy: dict[str, Any] = decoded(bundle.read(f"{HOSTS}/{encode_host(host)}.json"))["policy"]
+    return policy
+
+
+def _begun(lines: Iterable[bytes]) -> dict[int, dict[str, datetime]]:
+    """By attempt, when each host was begun."""
+    found: dict[int, dict[str, datetime]] = {}
+    for line in lines:
+        entry = json.loads(line) if _INTENT in line else None
+        # What the reconciler has learned of a host is written long after the host was begun.
+        if entry and entry["outcome"] == EntryOutcome.INTENT and not entry["data"].get("reconciled"):
+            found.setdefault(entry["attempt"], {}).setdefault(entry["host"], datetime.fromisoformat(entry["time"]))
+    return found
+
+
+def _check_approvals(
+    bundle: Bundle, seal: Seal, policy: Mapping[str, Any], approvals: list[_Approved]
+) -> Iterator[Finding]:
+    """The signature under every statement, and that each was recorded; those that hold are added to ``approvals``."""
+    recorded = _recorded(bundle.lines(LEDGER))
+    paths = [path for path in bundle.digests if path.startswith(f"{APPROVALS}/") and path.endswith(".json")]
+    for path in paths:
+        content, signature = bundle.read(path), bundle.folder / Path(path).with_suffix(".sig")
+        try:
+            text = signature.read_text(encoding="utf-8", errors="replace") if signature.is_file() else ""
+            at = read_statement(content).created
+            read, signer = read_approval(
+                content, text, plan=seal.plan, tenant=seal.tenant, policy=policy, now=at, at=at
+            )
+        except FleetError as problem:
+            yield bundle.finding(FindingKind.APPROVAL_INVALID, problem.message, path)
+            continue
+        approvals.append(_Approved(read, signer, expiry(read, policy)))
+        if bundle.digests[path] not in recorded:
+            yield bundle.finding(FindingKind.APPROVAL_INVALID, "the ledger does not know of it", path)
+    gone = recorded - {bundle.digests[path] for path in paths}
+    if gone:
+        what = f"{len(gone)} approvals that the ledger records are not here"
+        yield bundle.finding(FindingKind.APPROVAL_INVALID, what, APPROVALS)
+
+
+def _recorded(lines: Iterable[bytes]) -> set[str]:
+    """The digests of the statements of which the ledger says that they were signed."""
+    entries = (json.loads(line) for line in lines if _APPROVE in line)
+    approved = (entry["data"].get("approval", {}) for entry in entries if entry["phase"] == Phase.APPROVE)
+    return {str(approval["statement_sha256"]) for approval in approved if "statement_sha256" in approval}
+
+
+def _check_attempt(
+    bundle: Bundle,
+    seal: Seal,
+    policy: Mapping[str, Any],
+    attempt: Attempt,
+    begun: Mapping[str, datetime],
+    approvals: Iterable[_Approved],
+) -> Iterator[Finding]:
+    where = f"{LEDGER}, attempt {attempt.number}"
+    try:
+        executor = executor_of(
+            attempt.opening,
+            plan=seal.plan,
+            tenant=seal.tenant,
+            attempt=attempt.number,
+            purpose=attempt.purpose,
+            signers=Path(policy["approval_signers"]),
+            at=attempt.opened,
+        )
+    except FleetError as problem:
+        yield bundle.finding(FindingKind.EXECUTOR_UNPROVEN, problem.message, where)
+        return
+    for_it = [approved for approved in approvals if approved.statement.purpose == attempt.purpose]
+    by_others = [approved for approved in for_it if not approved.signer.is_also(executor)]
+    alone = [host for host, moment in begun.items() if not _hold(by_others, moment)]
+    own = [host for host in alone if _hold(for_it, begun[host])]
+    if own:
+        what = f"{executor.principal} approved and executed the change of {_named(own)}"
+        yield bundle.finding(FindingKind.APPROVAL_OWN, what, where)
+    without = [host for host in alone if host not in own]
+    if without:
+        what = f"no approval for {attempt.purpose} held when the change of {_named(without)} was begun"
+        yield bundle.finding(FindingKind.APPROVAL_MISSING, what, where)
+
+
+def _hold(approvals: Iterable[_Approved], moment: datetime) -> bool:
+    return any(approved.statement.created - CLOCKS_DIFFER <= moment < approved.until for approved in approvals)
+
+
+def _check_awx(bundle: Bundle, seal: Seal, attempt: Attempt, begun: Mapping[str, datetime]) -> Iterator[Finding]:
+    where = f"{LEDGER}, attempt {attempt.number}"
+    if not begun:
+        return
+    try:
+        found = require_awx_approval(
+            attempt.opening, plan=seal.plan, tenant=seal.tenant, purpose=attempt.purpose, now=max(begun.values())
+        )
+    except FleetError as problem:
+        yield bundle.finding(FindingKind.APPROVAL_MISSING, problem.message, where)
+        return
+    if found.approver == found.executor:
+        what = f"{found.approver} approved in AWX, and started the workflow as well"
+        yield bundle.finding(FindingKind.APPROVAL_OWN, what, where)
+
+
+def _named(hosts: list[str]) -> str:
+    more = f" and {len(hosts) - _SHOWN} more" if len(hosts) > _SHOWN else ""
+    return ", ".join(hosts[:_SHOWN]) + more

@@ -1,0 +1,205 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Verifying bundles: one, a tenant's, or a fleet's, alone or against the state. No finding ends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.against_state import OpenPlan, compare
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle, check_files, read_bundle
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.chain import (
+    Anchor,
+    check_anchors,
+    check_chain,
+    check_months,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import read_facts
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import LEDGER, SEAL, SUMS, Seal, is_bundle_name
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.people import check_people
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.record import (
+    check_facts,
+    check_ledger,
+    check_plan,
+    read_head,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+
+_MALFORMED = (KeyError, TypeError, AttributeError, ValueError, RecursionError, OSError, FleetError)
+"""What reading a record raises that has not its shape: whoever made it had no need to keep to ours."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to judge by: lists of signers from outside the bundles, anchors, and the time.
+
+    ``until`` is a month that must have a cycle (None: no further than the last). ``tenants`` empty means all.
+    """
+
+    signers: Path
+    approval_signers: Path | None
+    anchors: Collection[Anchor]
+    tenants: Collection[str]
+    until: str | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A bundle that was looked at."""
+
+    tenant: str
+    place: str
+    seal: Seal | None
+    root: str
+    findings: int
+
+    def as_data(self) -> dict[str, Any]:
+        """The bundle as plain data."""
+        seal = self.seal
+        own = {"number": seal.number, "plan": seal.plan, "cycle": seal.cycle, "sealed": seal.sealed} if seal else {}
+        return {"tenant": self.tenant, "bundle": self.place, "root": self.root, "findings": self.findings, **own}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was looked at, what is not sealed yet, and everything that is wrong."""
+
+    bundles: tuple[Looked, ...]
+    open: tuple[OpenPlan, ...]
+    findings: tuple[Finding, ...]
+
+
+def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verification:
+    """Verify what lies in ``folder``: a bundle, the bundles of a tenant, or folders of tenants.
+
+    Of a single bundle its place in the chain is not looked at. Raises FleetError: ``no_bundles``,
+    ``bundle_unreadable``, ``signers_missing``, ``state_error`` and the like.
+    """
+    if _is_bundle(folder):
+        bundle = read_bundle(folder)
+        own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers))
+        number = bundle.seal.number if bundle.seal else 0
+        anchors = [each for each in wanted.anchors if (each.tenant, each.number) == (bundle.tenant, number)]
+        own += check_anchors(anchors, {(bundle.tenant, number): [bundle.root]})
+        return Verification((_looked(bundle, own),), (), tuple(own))
+    found = _read_all(folder, state)
+    tenants = found.keys() | (set(state.tenants()) if state else set())
+    chosen = sorted(tenant for tenant in tenants if not wanted.tenants or tenant in wanted.tenants)
+    if not chosen:
+        raise _nothing(folder, wanted.tenants)
+    each = [_verify_tenant(tenant, found.get(tenant, []), state, wanted) for tenant in chosen]
+    gone = [anchor for anchor in wanted.anchors if anchor.tenant not in chosen]
+    if wanted.tenants:
+        gone = [anchor for anchor in gone if anchor.tenant in wanted.tenants]
+    return Verification(
+        tuple(looked for one in each for looked in one.bundles),
+        tuple(plan for one in each for plan in one.open),
+        (*(finding for one in each for finding in one.findings), *check_anchors(gone, {})),
+    )
+
+
+def _verify_tenant(tenant: str, bundles: list[Bundle], state: State | None, wanted: Wanted) -> Verification:
+    looked, findings, opened = [], [], []
+    roots: dict[tuple[str, int], list[str]] = {}
+    for bundle in bundles:
+        own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers))
+        findings += own
+        looked.append(_looked(bundle, own))
+        if bundle.seal:
+            roots.setdefault((tenant, bundle.seal.number), []).append(bundle.root)
+    findings += check_chain(tenant, bundles)
+    cycles = {bundle.seal.cycle for bundle in bundles if bundle.seal}
+    if state:
+        compared = compare(state, tenant, bundles, wanted.now)
+        findings += compared.findings
+        opened += compared.open
+        cycles |= compared.cycles
+    findings += check_months(tenant, cycles, wanted.until)
+    findings += check_anchors([anchor for anchor in wanted.anchors if anchor.tenant == tenant], roots)
+    return Verification(tuple(looked), tuple(opened), tuple(findings))
+
+
+def _looked(bundle: Bundle, findings: Collection[Finding]) -> Looked:
+    return Looked(bundle.tenant, str(bundle.folder), bundle.seal, bundle.root, len(findings))
+
+
+def check_bundle(bundle: Bundle, signers: Path, approval_signers: Path | None) -> Iterator[Finding]:
+    """Everything that a bundle says of itself. Raises FleetError of kind ``signers_missing``."""
+    yield from check_files(bundle, signers)
+    if bundle.seal is None:
+        return
+    try:
+        yield from _check_record(bundle, bundle.seal, approval_signers)
+    except _MALFORMED as problem:
+        what = f"what it records cannot be read: {type(problem).__name__}: {problem}"
+        yield bundle.finding(FindingKind.BUNDLE_MALFORMED, what)
+
+
+def _check_record(bundle: Bundle, seal: Seal, approval_signers: Path | None) -> Iterator[Finding]:
+    head = read_head(bundle)
+    yield from check_plan(bundle, seal, head)
+    if LEDGER not in bundle.digests:
+        return
+    checked = verify(bundle.lines(LEDGER))
+    yield from check_ledger(bundle, seal, checked)
+    if head is not None and checked.ok and (checked.count, checked.head) == (seal.count, seal.head):
+        facts = read_facts(head, lambda: bundle.lines(LEDGER))
+        yield from check_facts(bundle, seal, head, facts)
+        yield from check_people(bundle, seal, head, facts, approval_signers)
+
+
+def _is_bundle(folder: Path) -> bool:
+    return is_bundle_name(folder.name) or any((folder / name).is_file() for name in (SUMS, SEAL))
+
+
+def _folders(folder: Path) -> dict[str, list[Path]]:
+    """The folders of bundles by tenant; the tenant is empty where it is for the seals to say."""
+    inner = _subfolders(folder)
+    if any(_is_bundle(path) for path in inner):
+        return {"": inner}
+    return {path.name: _subfolders(path) for path in inner}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as problem:
+        raise FleetError(
+            f"{folder} cannot be read: {problem.strerror}.",
+            kind="no_bundles",
+            remedy="Set fleet_bundles to a bundle, or to the folder that holds those of a tenant or of all tenants.",
+        ) from problem
+
+
+def _read_all(folder: Path, state: State | None) -> dict[str, list[Bundle]]:
+    """All bundles by tenant. Where there is a state, nothing need be sealed yet."""
+    if state and not folder.exists():
+        return {}
+    found: dict[str, list[Bundle]] = {}
+    for tenant, folders in _folders(folder).items():
+        bundles = [read_bundle(path, tenant) for path in folders]
+        # Without the name of a folder they are whose most of the seals are.
+        owners = Counter(bundle.tenant for bundle in bundles if bundle.seal).most_common(1)
+        owner = tenant or (owners[0][0] if owners else "unknown")
+        found[owner] = [replace(bundle, tenant=owner) for bundle in bundles]
+    return found
+
+
+def _nothing(folder: Path, tenants: Collection[str]) -> FleetError:
+    of = f" of {', '.join(sorted(tenants))}" if tenants else ""
+    return FleetError(
+        f"{folder} holds no bundle{of}.",
+        kind="no_bundles",
+        remedy="Set fleet_bundles to a bundle, or to the folder that holds those of a tenant or of all tenants.",
+    )
