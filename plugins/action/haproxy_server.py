@@ -13,6 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import intended
 
 
 class ActionModule(FleetAction):
@@ -21,6 +22,7 @@ class ActionModule(FleetAction):
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         plan = arguments.pop("plan", None)
+        said: dict[str, t.Any] = {}
         if plan is not None:
             permit = self.permit(str(plan), variables)
             balancer = permit.document["policy"]["load_balancer"]
@@ -30,6 +32,8 @@ class ActionModule(FleetAction):
             if draining:
                 permit.require(Phase.PREFLIGHT)
             permit.note_intent(Phase.DRAIN if draining else Phase.RETURN, {"server": arguments["server"]})
+            if not permit.attempt.check_mode:
+                said = {"fleet_intended": intended(permit.plan, permit.attempt.number)}
         result = self.on_target("bankops.fleet.haproxy_server", arguments, variables)
         if plan is not None and draining and not permit.resumed and _was_out_of_service(result):
             raise FleetError(
@@ -39,7 +43,7 @@ class ActionModule(FleetAction):
                 data={"not_put_back": True},
             )
         evidence = ("server", "before", "after", "healthy", "waited", "msg", "fleet_failure")
-        return {**result, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
+        return {**result, **said, "fleet_evidence": {key: result[key] for key in evidence if key in result}}
 
     def unreachable(self, problem: AnsibleConnectionFailure) -> dict[str, t.Any]:
         # It is the load balancer that cannot be reached, and not the host this task is for.

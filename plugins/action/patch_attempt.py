@@ -89,6 +89,7 @@ class ActionModule(FleetAction):
         rollout([(book.plan, book.head) for book in books], finished={}, inventory=inventory, limit=limit)
         proofs = [self._proof(book, arguments, variables) for book in books]
         opened: list[tuple[Book, Attempt]] = []
+        evidence: dict[str, Path] = {}
         try:
             for book, proof in zip(books, proofs, strict=True):
                 attempt = open_attempt(
@@ -101,6 +102,7 @@ class ActionModule(FleetAction):
                     proof=proof,
                 )
                 opened.append((book, attempt))
+                evidence[book.plan] = state.evidence_dir(book.tenant, book.plan, attempt.owner)
         except FleetError as problem:
             # All or none: what this run has opened already is not left open.
             for book, attempt in opened:
@@ -130,7 +132,7 @@ class ActionModule(FleetAction):
                     "attempt": attempt.number,
                     "tenant": book.tenant,
                     "cycle": book.head["cycle"],
-                    "state_dir": str(self.state_dir(variables)),
+                    "state_dir": str(evidence[book.plan]),
                     "owner": attempt.owner,
                     "hosts": sorted(book.head["hosts"]),
                     "outlook": outlook_data(book.head, attempt, book.progress()),

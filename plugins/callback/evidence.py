@@ -22,6 +22,8 @@ description:
   - Everything is redacted before it is written. Of a task under C(no_log) only that it ran is recorded.
   - As long as the process lives, a thread gives signs of life for the attempts that it has open, so that nobody else
     takes their hosts or their clusters. When somebody did nevertheless, that is an error, and no further host is begun.
+  - Where C(fleet_store_url) names a database, it writes into a spool below C(fleet_state_dir), and tasks ship what
+    stands there. The callback itself talks to no database.
   - When an entry cannot be written, no further host is begun, and the hosts whose evidence is lost come out as
     C(failed).
 requirements:
@@ -42,8 +44,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import collection_version
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import collect_secrets
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import OPENS_ATTEMPTS, TaskResult
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import (
+    OPENS_ATTEMPTS,
+    TaskResult,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spool import callback_state
 
 # Values of variables that were encrypted one by one, by the name of their class in ansible-core 2.18 and from 2.19 on.
 VAULTED = frozenset({"AnsibleVaultEncryptedUnicode", "EncryptedString"})
@@ -60,13 +65,14 @@ class CallbackModule(CallbackBase):
     def __init__(self, display: t.Any = None) -> None:
         super().__init__(display=display)
         self._recorder = Recorder(
-            open_state=FolderState,
+            open_state=callback_state,
             process=os.getpid(),
             version=collection_version(Path(__file__).parents[2]),
             complain=self._complain,
         )
-        self._heartbeat = Heartbeat(FolderState)
+        self._heartbeat = Heartbeat(callback_state)
         self._play: t.Any = None
+        self._looked_for_store = False
         self._started: dict[tuple[str, str], float] = {}
         self._common_secrets: frozenset[str] = frozenset()
         self._secrets_of_host: dict[str, frozenset[str]] = {}
@@ -137,6 +143,13 @@ class CallbackModule(CallbackBase):
         """The secret values among the variables of a host. Looked up once a play, for it takes milliseconds."""
         name = host.get_name()
         if name not in self._secrets_of_host:
-            variables = self._play.get_variable_manager().get_vars(play=self._play, host=host, include_hostvars=False)
-            self._secrets_of_host[name] = collect_secrets(variables, lambda value: type(value).__name__ in VAULTED)
+            self._secrets_of_host[name] = collect_secrets(
+                self._variables(host), lambda value: type(value).__name__ in VAULTED
+            )
         return self._common_secrets | self._secrets_of_host[name]
+
+    def _variables(self, host: t.Any) -> t.Mapping[str, t.Any]:
+        found: t.Mapping[str, t.Any] = self._play.get_variable_manager().get_vars(
+            play=self._play, host=host, include_hostvars=False
+        )
+        return found

@@ -27,7 +27,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.cycle import is_emergency
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy, read_policies
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.plugins.plugin_utils._store import open_state
 
 DEFAULT_STATE_DIR = "~/.local/state/bankops-fleet"
 
@@ -85,11 +85,12 @@ class FleetAction(ActionBase):
         return self._templar.template(variables[name]) if name in variables else default
 
     def state(self, variables: Mapping[str, t.Any]) -> State:
-        """The shared state named by ``fleet_state_dir``."""
-        return FolderState(self.state_dir(variables))
+        """The shared state named by ``fleet_store_url``, or else by ``fleet_state_dir``."""
+        url = self.variable(variables, "fleet_store_url")
+        return open_state(self.state_dir(variables), str(url) if url else None)
 
     def state_dir(self, variables: Mapping[str, t.Any]) -> Path:
-        """The folder of the shared state."""
+        """The folder of the shared state, or of the spools of this machine where that is a database."""
         return Path(str(self.variable(variables, "fleet_state_dir", DEFAULT_STATE_DIR))).expanduser()
 
     def policies(self, cycle: str, variables: Mapping[str, t.Any]) -> dict[str, Policy]:

@@ -44,6 +44,15 @@ def is_dead(owner: str) -> bool:
     return state in _ENDED or (start != _UNKNOWN and started != start)
 
 
+def has_ended(owner: str) -> bool:
+    """Whether the process of an owner of this very machine and namespace has ended, also where /proc does not tell."""
+    try:
+        number = int(owner.rsplit(":", 3)[1])
+    except (IndexError, ValueError):
+        return True
+    return is_dead(owner) or not _exists(number)
+
+
 def end_with_parent() -> None:
     """Let this process, a worker, end together with the one that forked it.
 

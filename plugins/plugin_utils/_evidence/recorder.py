@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import (
@@ -26,6 +26,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results im
     TaskResult,
     data_of,
     evidence_of,
+    intended,
     outcome_of,
     outcome_of_task,
 )
@@ -136,18 +137,10 @@ class Recorder:
         if result.phase in (Phase.PREFLIGHT, Phase.VERIFY):
             # Without a plan these modules say what they saw, and bring no evidence.
             return evidence_of(result.result, ours=True) is not None
-        return result.phase != Phase.DRAIN or self._drain_was_intended(attempt, result.host)
-
-    def _drain_was_intended(self, attempt: OpenAttempt, host: str) -> bool:
-        """Whether the controller half began to drain the host for this attempt, and not any server for anybody."""
-        wanted = (attempt.attempt, host, Phase.DRAIN, EntryOutcome.INTENT)
-        try:
-            entries = read_entries(self._open_state(attempt.state_dir).entries(attempt.tenant, attempt.plan))
-            keys = ("attempt", "host", "phase", "outcome")
-            return any(tuple(entry[key] for key in keys) == wanted for entry in entries)
-        except (FleetError, OSError):
-            # What cannot be read cannot be written either, which is said then.
-            return False
+        # Whether the controller half began to drain the host for this attempt, and not any server for anybody.
+        return result.phase != Phase.DRAIN or result.result.get("fleet_intended") == intended(
+            attempt.plan, attempt.attempt
+        )
 
     def _append(
         self,

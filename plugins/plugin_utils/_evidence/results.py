@@ -106,6 +106,11 @@ def data_of(result: TaskResult) -> dict[str, Any]:
     return {**said, "task": task}
 
 
+def intended(plan: str, attempt: int) -> dict[str, Any]:
+    """What the result of a module says (``fleet_intended``) that has written its intent into the ledger before."""
+    return {"plan": plan, "attempt": attempt}
+
+
 def evidence_of(result: Mapping[str, Any], *, ours: bool) -> dict[str, Any] | None:
     evidence = result.get("fleet_evidence") if ours else None
     return dict(evidence) if isinstance(evidence, Mapping) else None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -51,18 +52,6 @@ class Record:
 
     number: int
     build: Callable[[bytes | None], bytes]
-
-
-class TakesIn(ABC):
-    """A state to which spools are shipped, because who has something to record does not talk to it."""
-
-    @abstractmethod
-    def take_in(self, tenant: str, plan: str, spool: str, records: Iterable[Record], torn: Sequence[bytes] = ()) -> int:
-        """Append a line for each record of a spool that was not taken in before, all at once; how many these were.
-
-        ``torn`` are the ends of records that were never written whole, all that the spool has; ``State.torn`` returns
-        them. Raises FleetError of kind ``spool_damaged`` when records are missing between.
-        """
 
 
 class PlanWriter(ABC):
@@ -257,6 +246,13 @@ class State(ABC):
     def reports(self, tenant: str, plan: str) -> list[str]:
         """The names of a plan's reports, sorted."""
 
+    @abstractmethod
+    def evidence_dir(self, tenant: str, plan: str, owner: str) -> Path:
+        """The folder of a state to whose ledger of this plan the evidence callback of a lease's owner writes.
+
+        It is this state's own where that is a folder, for the callback talks to no database.
+        """
+
     # Seals: a tenant's chain of them, each kept for ever.
 
     @abstractmethod
@@ -304,6 +300,18 @@ def report_missing(place: str) -> FleetError:
         kind="report_missing",
         remedy="Run patch_report.yml for the plan.",
     )
+
+
+class TakesIn(State):
+    """A state to which spools are shipped, because who has something to record does not talk to it."""
+
+    @abstractmethod
+    def take_in(self, tenant: str, plan: str, spool: str, records: Iterable[Record], torn: Sequence[bytes] = ()) -> int:
+        """Append a line for each record of a spool that was not taken in before, all at once; how many these were.
+
+        ``torn`` are the ends of records that were never written whole, all that the spool has; ``State.torn`` returns
+        them. Raises FleetError of kind ``spool_damaged`` when records are missing between.
+        """
 
 
 def _verified(content: bytes, digest: str, place: str) -> dict[str, Any]:

@@ -51,7 +51,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface imp
     Lease,
     PlanWriter,
     Record,
-    State,
     TakesIn,
     baseline_missing,
     cycle_missing,
@@ -75,8 +74,10 @@ _ENTRIES_AT_ONCE = 256
 _EVERYBODY = ""
 
 
-class DatabaseState(State, TakesIn):
+class DatabaseState(TakesIn):
     """The state at a URL of SQLAlchemy. The tables are made, or brought up to date, at the first use.
+
+    What this machine has to do with it besides, ``_store.spooled`` adds.
 
     Raises FleetError of kind ``store_url`` for a URL that names no database of ours; at its first use ``store_newer``,
     ``store_unreachable`` and ``store_denied`` besides what every state may raise.

@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.recorder import Recorder
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import OPENS_ATTEMPTS, TaskResult
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.results import (
+    OPENS_ATTEMPTS,
+    TaskResult,
+    intended,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 PLUGINS = Path(__file__).parents[5] / "plugins"
@@ -69,19 +73,9 @@ class Desk:
         }
         self.take("localhost", {"fleet_attempts": [opened]}, module=OPENS_ATTEMPTS)
 
-    def intend(self, tenant: str, attempt: int, host: str) -> None:
-        """The intent to drain a host, as the controller half of haproxy_server writes it under a plan."""
-        record(
-            self.state,
-            plan=self.plans[tenant],
-            attempt=attempt,
-            cycle="2026-11",
-            tenant=tenant,
-            host=host,
-            phase=Phase.DRAIN,
-            outcome=EntryOutcome.INTENT,
-            data={},
-        )
+    def intended(self, tenant: str, attempt: int) -> dict[str, Any]:
+        """What the controller half of haproxy_server says when it has written the intent to drain into the ledger."""
+        return {"fleet_intended": intended(self.plans[tenant], attempt)}
 
     def entries(self, tenant: str) -> list[dict[str, Any]]:
         return list(read_entries(self.state.entries(tenant, self.plans[tenant])))
@@ -245,11 +239,11 @@ WRONG = sorted(pair for pair in PAIRS - RIGHT if pair[1] != "hook")
 def test_each_module_records_its_own_phases(desk: Desk) -> None:
     assert RIGHT < PAIRS
     desk.open("north", 1, ["web1"])
-    desk.intend("north", 1, "web1")
     for module, phase in sorted(RIGHT):
-        desk.take("web1", {"fleet_evidence": {"verdict": "proceed"}}, phase, module=module)
-    assert steps(desk)[1:] == [("web1", phase, "ok") for _module, phase in sorted(RIGHT)]
-    assert all("claimed_phase" not in entry["data"]["task"] for entry in desk.entries("north")[2:])
+        result = {"fleet_evidence": {"verdict": "proceed"}, **desk.intended("north", 1)}
+        desk.take("web1", result, phase, module=module)
+    assert steps(desk) == [("web1", phase, "ok") for _module, phase in sorted(RIGHT)]
+    assert all("claimed_phase" not in entry["data"]["task"] for entry in desk.entries("north")[1:])
     assert desk.said == []
 
 
@@ -265,10 +259,12 @@ def test_what_was_not_done_under_the_plan_proves_nothing_of_it(
     desk: Desk, module: str, phase: str, result: dict[str, Any]
 ) -> None:
     desk.open("north", 2, ["web1"])
-    desk.intend("north", 1, "web1")
-    desk.intend("north", 2, "web2")
-    desk.take("web1", result, phase, module=module)
-    (entry,) = desk.entries("north")[3:]
+    # Of an earlier attempt, or of another plan: neither is an intent of this one.
+    intents = (desk.intended("north", 1), desk.intended("south", 2)) if phase == "drain" else ()
+    for intent in ({}, *intents):
+        desk.take("web1", {**result, **intent}, phase, module=module)
+    entry = desk.entries("north")[-1]
+    assert {step[1] for step in steps(desk)} == {"hook"}
     assert (entry["phase"], entry["data"]["task"]["claimed_phase"]) == ("hook", phase)
     assert f"claims the phase '{phase}'" in desk.said[0]
     # That it failed may be said of any.
@@ -279,9 +275,8 @@ def test_what_was_not_done_under_the_plan_proves_nothing_of_it(
 @pytest.mark.parametrize(("module", "phase"), WRONG)
 def test_no_task_claims_the_phase_of_another(desk: Desk, module: str, phase: str) -> None:
     desk.open("north", 1, ["web1"])
-    desk.intend("north", 1, "web1")
-    desk.take("web1", {**FORGED, "fleet_results": None}, phase, module=module)
-    (entry,) = desk.entries("north")[2:]
+    desk.take("web1", {**FORGED, **desk.intended("north", 1), "fleet_results": None}, phase, module=module)
+    (entry,) = desk.entries("north")[1:]
     assert (entry["host"], entry["phase"], entry["data"]["task"]["claimed_phase"]) == ("web1", "hook", phase)
     assert f"claims the phase '{phase}'" in desk.said[0]
 

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state as a run uses it: a folder, or a database with what this machine has to do beside it.
+
+With a database the evidence callback writes into a spool, a small state in a folder; tasks ship what stands there, and
+a process of its own carries the callback's signs of life over. Nothing that forks workers ever talks to the database.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+
+
+def open_state(folder: Path, url: str | None) -> State:
+    """The state at ``fleet_store_url``, or in the folder ``fleet_state_dir`` where no URL is set.
+
+    With a database the folder holds the spools of this machine alone. Raises FleetError of kind ``store_url``, and
+    ``library_missing``.
+    """
+    if not url:
+        return FolderState(folder)
+    try:
+        from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
+    except ImportError as problem:
+        raise FleetError(
+            f"fleet_store_url names a database, and a library for it is missing: {problem}.",
+            kind="library_missing",
+            remedy="Install what requirements.txt of bankops.fleet names where ansible-playbook runs.",
+        ) from problem
+    return SpooledState(url, folder)
+
+
+def import_early(url: str) -> None:
+    """Import what a database at ``url`` needs, and connect to nothing.
+
+    For the process that forks workers: each of them would spend more than half a second on it otherwise. What is
+    missing is said by whoever opens the state.
+    """
+    with suppress(ImportError):
+        if url:
+            import_module(f"{__name__}.spooled")
+        if url.startswith("postgresql"):
+            import_module("psycopg")
