@@ -237,16 +237,16 @@ def test_a_key_that_only_an_agent_has_seals(site: Site) -> None:
 
 
 def test_hosts_that_a_dead_attempt_left_half_changed_stay_protected_after_the_seal(site: Site) -> None:
-    book = site.freeze(expires=timedelta(seconds=2), approval="none")
+    book = site.freeze(expires=timedelta(minutes=1), approval="none")
     attempt = site.open(book, process=dead_process())
     site.begin(book, attempt, "web1")
     book.write(attempt.number, None, Phase.CLOSE, EntryOutcome.FAILED, {})
-    seal_plan(site.state, "alpha", book.plan, site.sealer("alpha"), utc_now() + timedelta(seconds=10))
+    seal_plan(site.state, "alpha", book.plan, site.sealer("alpha"), utc_now() + timedelta(minutes=2))
     assert [lease.owner for lease in site.state.leases("alpha")] == [left_by(book.plan)]
-    other = site.freeze(cycle="2026-12", approval="none")
-    refuse_unfinished(site.state, "alpha", other.plan, {"host:web2"}, utc_now() + timedelta(seconds=10))
+    other, later = site.freeze(cycle="2026-12", approval="none"), utc_now() + timedelta(minutes=3)
+    refuse_unfinished(site.state, "alpha", other.plan, {"host:web2"}, later)
     with pytest.raises(FleetError) as refused:
-        refuse_unfinished(site.state, "alpha", other.plan, {"host:web1"}, utc_now() + timedelta(seconds=10))
+        refuse_unfinished(site.state, "alpha", other.plan, {"host:web1"}, later)
     assert refused.value.kind == "plan_unfinished"
 
 
