@@ -136,9 +136,9 @@ class CallbackModule(DefaultCallback):
             super().v2_playbook_on_play_start(play)
             return
         self._play = play
-        # Fires once for each batch of a play with `serial`.
-        if play._uuid != self._last_play:
-            self._last_play = play._uuid
+        # Fires once for each batch of a play with `serial`; under ansible-runner each of them has an id of its own.
+        if name != self._last_play:
+            self._last_play = name
             mark = " [CHECK MODE]" if play.check_mode and self.get_option("check_mode_markers") else ""
             self._display.display(f"PLAY [{name}]{mark}" if name else f"PLAY{mark}")
 

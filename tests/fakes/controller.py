@@ -12,6 +12,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.bankops.fleet.tests.fakes.terminal import OnTerminal
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -28,6 +30,19 @@ def start_ansible(folder: Path, command: str, *arguments: str, log: Path) -> sub
     argv, complete = _prepare(folder, command, arguments, None)
     with log.open("wb") as output:
         return subprocess.Popen(argv, cwd=folder, env=complete, stdout=output, stderr=output, start_new_session=True)
+
+
+def ansible_on_terminal(
+    folder: Path,
+    command: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    size: tuple[int, int] = (100, 30),
+) -> OnTerminal:
+    """The same on a terminal of ``size`` columns and lines, where somebody sits."""
+    at_terminal = {"TERM": "xterm-256color", "CI": "", "AWX_ISOLATED_DATA_DIR": "", **(environment or {})}
+    argv, complete = _prepare(folder, command, arguments, at_terminal)
+    return OnTerminal(argv, folder, complete, size=size)
 
 
 def _prepare(

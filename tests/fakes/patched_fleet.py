@@ -50,6 +50,11 @@ def failed(reason: str, **failure: str) -> dict[str, Any]:
     return {**verified(outcome="failed", in_service="no", reason=reason), "failures": failures}
 
 
+def decided(outcome: str, in_service: str = "yes", reason: str = "") -> dict[str, str]:
+    """What the closing of an attempt says of a host."""
+    return {"outcome": outcome, "in_service": in_service, "reason": reason}
+
+
 class PatchedFleet:
     """A folder in which ``ansible-playbook -i inventory.ini play.json`` runs the cycle.
 
@@ -69,7 +74,7 @@ class PatchedFleet:
             (shadow / "plugins" / name).symlink_to(REPOSITORY / "plugins" / name)
         for name in ("galaxy.yml", "meta"):
             (shadow / name).symlink_to(REPOSITORY / name)
-        inventory = {"fleet": {"hosts": dict.fromkeys(self.hosts, {})}}
+        inventory: dict[str, Any] = {"fleet": {"hosts": {host: {} for host in self.hosts}}}
         (folder / "inventory.yml").write_text(
             json.dumps({"all": {"vars": {"ansible_connection": "local"}, "children": inventory}})
         )
@@ -131,5 +136,5 @@ class PatchedFleet:
         (self.folder / "play.json").write_text(json.dumps(plays))
 
     def _final(self, host: str) -> dict[str, Any]:
-        decided = self._results[host]["outcome"]
-        return {key: decided[key] for key in ("outcome", "in_service", "reason")}
+        outcome = self._results[host]["outcome"]
+        return decided(outcome["outcome"], outcome["in_service"], outcome["reason"])

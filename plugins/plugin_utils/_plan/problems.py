@@ -37,8 +37,8 @@ def printable(text: str) -> str:
 
 def show(value: object) -> str:
     """A value for a message, printable and not longer than a line."""
-    text = printable(str(value) if isinstance(value, (str, int, float)) else repr(value))
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = str(value) if isinstance(value, (str, int, float)) else repr(value)
+    return printable(text if len(text) <= 80 else text[:77] + "...")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -10,12 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import InService
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration, names
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.board import AttemptBoard, planned_seconds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.outcomes import Done, Failure
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.outlook import Batch
-from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.screen_text import for_screen
+from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.screen_text import for_screen, sentence_for_screen
 
 SHOWN_NAMES = 8
 SHOWN_TROUBLES = 20
@@ -58,7 +58,7 @@ def batch_begins(batch: Batch) -> str:
 
 def batch_refused(batch: Batch, why: str) -> str:
     """Why a batch does not begin."""
-    return f"{_batch(batch)} does not begin: {printable(why)}"
+    return f"{_batch(batch)} does not begin: {sentence_for_screen(why)}"
 
 
 def wave_is_done(board: AttemptBoard, batch: Batch) -> str:
@@ -82,7 +82,7 @@ def not_attempted(done: Mapping[str, Done]) -> Iterator[str]:
     for host, each in done.items():
         by_reason[each.reason].append(host)
     for reason, hosts in by_reason.items():
-        yield f"{hosts_in_words(len(hosts))} not attempted: {printable(reason)}: {names(hosts, SHOWN_NAMES)}"
+        yield f"{hosts_in_words(len(hosts))} not attempted: {sentence_for_screen(reason)}: {names(hosts, SHOWN_NAMES)}"
 
 
 def summary(board: AttemptBoard, seconds: float, *, interrupted: bool = False) -> Iterator[str]:
@@ -104,7 +104,7 @@ def summary(board: AttemptBoard, seconds: float, *, interrupted: bool = False) -
 
 def _sentence(host: str, done: Done, facts: str) -> str:
     service = f", {InService(done.in_service).words}" if done.in_service else ""
-    reason = f": {printable(done.reason)}" if done.reason else ""
+    reason = f": {sentence_for_screen(done.reason)}" if done.reason else ""
     return f"{show(host)}: {show(done.outcome).replace('_', ' ')}{service}{facts}{reason}"
 
 

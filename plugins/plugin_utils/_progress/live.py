@@ -117,7 +117,7 @@ class LiveView:
             hosts = sum(len(batch.hosts) for batch in batches)
             state, style = self._wave_state(attempt, batches)
             table.add_row(
-                Text(f"  wave {show(name)}"), Text(state, style), Text(f"{attempt.done_of(batches)} of {hosts} hosts")
+                Text(f"  wave {show(name)}"), Text(state, style), Text(f"{attempt.done_of(batches)} of {hosts}")
             )
         if len(waves) > SHOWN_WAVES:
             table.add_row(Text(f"  {len(waves)} waves in all"), Text(""), Text(""))

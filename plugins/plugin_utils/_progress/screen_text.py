@@ -13,6 +13,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems impor
 MOST_CHARACTERS = 100_000
 """A longer text is shown with its beginning and its end, where errors usually stand."""
 
+MOST_OF_A_SENTENCE = 1000
+
 
 class Coloured(str):
     """Text that went through ``for_screen`` and got colours since; there is nothing to take out of it."""
@@ -24,8 +26,13 @@ def for_screen(text: str) -> str:
     """A text of any number of lines without anything but printable characters, and not longer than a screen bears."""
     if isinstance(text, Coloured):
         return text
-    shown = _shortened(text.replace("\r\n", "\n"))
+    shown = _shortened(text.replace("\r\n", "\n"), MOST_CHARACTERS)
     return "\n".join(printable(line.expandtabs()) for line in shown.split("\n"))
+
+
+def sentence_for_screen(text: str) -> str:
+    """A text within a line."""
+    return printable(_shortened(text, MOST_OF_A_SENTENCE))
 
 
 def data_for_screen(value: Any) -> Any:
@@ -37,9 +44,9 @@ def data_for_screen(value: Any) -> Any:
     return [data_for_screen(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _shortened(text: str) -> str:
-    left_out = len(text) - MOST_CHARACTERS
+def _shortened(text: str, most: int) -> str:
+    left_out = len(text) - most
     if left_out <= 0:
         return text
-    half = MOST_CHARACTERS // 2
-    return f"{text[:half]}\n[{left_out:,} characters are left out here]\n{text[-half:]}"
+    half = most // 2
+    return f"{text[:half]}[… {left_out:,} characters left out …]{text[-half:]}"
