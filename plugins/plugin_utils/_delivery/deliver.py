@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,14 @@ LONGEST_WAIT = 300.0
 
 _ACCEPTED = {Kind.SLACK: [200], Kind.TEAMS: [200, 202]}
 _BUSY = (408, 425, 429)
+_S3_ERROR = re.compile(r"An error occurred \((\w+)\).*", re.DOTALL)
+# Codes that stay, whoever asks how often (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+_S3_IN_VAIN = frozenset(
+    {
+        *("AccessDenied", "AllAccessDisabled", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken"),
+        *("SignatureDoesNotMatch", "NoSuchBucket", "PermanentRedirect", "EntityTooLarge", "403", "404"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -143,9 +152,10 @@ def _put(parcel: Parcel, key: str, run: RunModule, timeout: float) -> Refusal | 
     result = run("amazon.aws.s3_object", arguments)
     if not result.get("failed"):
         return None
-    answer = result.get("response_metadata")
-    status = answer.get("http_status_code") if isinstance(answer, Mapping) else None
-    return Refusal(_reason(result), permanent=isinstance(status, int) and _is_final(status))
+    reason = _reason(result)
+    # Before it stand the names of all that took part.
+    said = _S3_ERROR.search(reason)
+    return Refusal(said[0] if said else reason, permanent=said is not None and said[1] in _S3_IN_VAIN)
 
 
 def _is_final(status: int) -> bool:

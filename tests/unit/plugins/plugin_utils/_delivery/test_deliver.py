@@ -102,15 +102,15 @@ def test_the_reason_is_one_line_without_the_address_of_the_webhook(tmp_path: Pat
 
 
 def test_only_what_did_not_arrive_is_tried_again(tmp_path: Path) -> None:
-    throttled = {"failed": True, "msg": "SlowDown", "response_metadata": {"http_status_code": 503}}
-    forbidden = {"failed": True, "msg": "AccessDenied", "response_metadata": {"http_status_code": 403}}
+    throttled = {"failed": True, "msg": "Failed to upload x: An error occurred (SlowDown) when calling PutObject"}
+    forbidden = {"failed": True, "msg": "Failed to upload x: An error occurred (AccessDenied) when calling PutObject"}
     given = parcel(tmp_path, S3)
     service = Service(OK, throttled, forbidden, OK, OK)
     delivery = service.deliver(given)
     html, hosts, changes, cves = given.targets
     assert [arguments["object"] for _module, arguments in service.asked] == [html, hosts, changes, cves, hosts]
     assert delivery.reached == (html, cves, hosts)
-    assert delivery.refused == {changes: "AccessDenied"}
+    assert delivery.refused == {changes: "An error occurred (AccessDenied) when calling PutObject"}
     assert delivery.as_data()["outcome"] == "failed"
 
 
