@@ -12,17 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.lab import machine
-from ansible_collections.bankops.fleet.lab.topology import Host, machine_id
+from ansible_collections.bankops.fleet.lab.topology import TENANTS, Host, machine_id
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import (
     APPROVAL_NAMESPACE,
     ATTEMPT_NAMESPACE,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import signers_line
 
 FILES = Path(__file__).parent / "files"
 
 SIGNERS = "allowed_signers"
 SIGNING = {"approver": APPROVAL_NAMESPACE, "executor": ATTEMPT_NAMESPACE}
 """The lab's two people: their keys have these names, and each may sign one thing alone."""
+SEAL_SIGNERS = "seal_signers"
+SEALING = {tenant: f"seal-{tenant}" for tenant in TENANTS}
+"""By tenant the name of the key that seals its plans; ``seal_signers`` is what its auditor is given of it."""
 
 SSHD = """# Root by key is how the lab's inventory logs in.
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -175,14 +179,16 @@ def write_host_folder(folder: Path, files: dict[str, str]) -> None:
 
 
 def make_signers(folder: Path) -> None:
-    """The keys of who approves and who executes, made once, and the file that lists what each may sign."""
-    lines = []
-    for person, namespace in SIGNING.items():
-        public = (folder / person).with_suffix(".pub")
-        if not public.exists():
-            make_key(folder / person, person)
-        lines.append(f'{person} namespaces="{namespace}" {public.read_text()}')
-    (folder / SIGNERS).write_text("".join(lines))
+    """The keys of who approves, who executes and what seals, made once, and the files that list what each may sign."""
+    for name in (*SIGNING, *SEALING.values()):
+        if not (folder / name).with_suffix(".pub").exists():
+            make_key(folder / name, name)
+    people = [
+        f'{person} namespaces="{namespace}" {(folder / person).with_suffix(".pub").read_text()}'
+        for person, namespace in SIGNING.items()
+    ]
+    (folder / SIGNERS).write_text("".join(people))
+    (folder / SEAL_SIGNERS).write_text("".join(signers_line(tenant, folder / key) for tenant, key in SEALING.items()))
 
 
 def make_key(path: Path, comment: str) -> None:

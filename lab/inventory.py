@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.bankops.fleet.lab.topology import Host
+from ansible_collections.bankops.fleet.lab.topology import TENANTS, Host
 
 
 def inventory(hosts: Sequence[Host], prefix: str, key: Path, known_hosts: Path) -> dict[str, Any]:
     """The inventory as plain data, in the shape of Ansible's YAML inventories; one ``all`` with groups as children."""
     members = {host.name: _host_variables(host, prefix) for host in hosts}
     groups: dict[str, list[str]] = {name: [] for name in ("fleet", "fleet_infrastructure", "web", "kv", "app", "rpm")}
-    groups |= {"tenant_alpha": [], "tenant_beta": []}
+    groups |= {f"tenant_{tenant}": [] for tenant in TENANTS}
     for host in hosts:
         if host.patched:
             groups["fleet"].append(host.name)

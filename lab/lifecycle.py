@@ -299,6 +299,8 @@ class Lab:
             "known_hosts": str(self.run / "known_hosts"),
             "allowed_signers": str(self.run / host_files.SIGNERS),
             "signing_keys": {person: str(self.run / person) for person in host_files.SIGNING},
+            "seal_signers": str(self.run / host_files.SEAL_SIGNERS),
+            "seal_keys": {tenant: str(self.run / key) for tenant, key in host_files.SEALING.items()},
             "containers_conf": str(self.run / "containers.conf"),
             "network": {"subnet": wanted.place.subnet, "gateway": wanted.place.gateway},
             "load_balancer": f"http://127.0.0.1:{wanted.place.load_balancer_port}/",

@@ -23,6 +23,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 DEFAULT_LAB = "default"
 LAB_NAME = re.compile(r"^[a-z][a-z0-9]{0,15}$")
 
+TENANTS = ("alpha", "beta")
 FIRST_PORT = 20000  # below the usual ephemeral range (32768), so that no outgoing connection holds one of ours
 PORTS_PER_LAB = 256
 PORT_BLOCKS = 48
@@ -135,7 +136,7 @@ def topology(place: Place, web: int = 3, only: frozenset[str] = frozenset()) -> 
                 role=role,
                 address=str(network[index + 10]),
                 ssh_port=place.first_port + 10 + index,
-                tenant="alpha" if role in ("lb", "web", "kv") else "beta",
+                tenant=TENANTS[0] if role in ("lb", "web", "kv") else TENANTS[1],
                 cluster="" if role == "lb" else role,
                 wave="" if role == "lb" else _wave(role, number),
                 published=published,

@@ -61,6 +61,14 @@ def test_the_people_of_a_lab_keep_their_keys_and_may_sign_one_thing_each(tmp_pat
     assert (tmp_path / "approver").stat().st_mode & 0o077 == 0
 
 
+def test_each_tenant_of_a_lab_has_a_key_that_seals_its_plans_and_no_others(tmp_path: Path) -> None:
+    make_signers(tmp_path)
+    alpha, beta = (tmp_path / "seal_signers").read_text().splitlines()
+    assert alpha.startswith('seal@alpha namespaces="bankops-fleet-seal" ssh-ed25519 ')
+    assert beta.startswith('seal@beta namespaces="bankops-fleet-seal" ssh-ed25519 ')
+    assert alpha.split()[-1] != beta.split()[-1]
+
+
 def test_a_host_keeps_its_ssh_key_when_its_files_are_written_again(tmp_path: Path) -> None:
     files = host_files(BY_NAME["web1"], HOSTS, PREFIX, "test", MIRROR, "ssh-ed25519 AAAA lab\n")
     write_host_folder(tmp_path / "web1", files)
