@@ -206,9 +206,9 @@ def _judged(failures: list[str]) -> dict[str, t.Any]:
     if not failures:
         return {}
     said = FleetError(
-        "Not everything was delivered:\n" + "\n".join(failures) + "\n",
+        "Not everything was delivered:\n" + "\n".join(failures),
         kind="delivery_failed",
         remedy="Run this again when the cause is gone: what was delivered is not sent again.",
         data={"failures": failures},
     )
-    return {**said.as_result(), "failed": True}
+    return {**said.as_result(), "failed": True, "msg": f"{said.message}\n{said.remedy}"}

@@ -39,7 +39,7 @@ def compose(
     mail["To"] = ", ".join(destination.own["to"])
     mail["Subject"] = subject
     mail["Date"] = formatdate()
-    mail["Message-ID"] = f"<{content}@{destination.own['sender'].rpartition('@')[2]}>"
+    mail["Message-ID"] = f"<{content}.{destination.name}@{destination.own['sender'].rpartition('@')[2]}>"
     # No out-of-office reply goes back to whoever runs the fleet (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text)
