@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -25,7 +25,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.overrides import is_valid
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
 
 UNKNOWN = "unknown"
 Key = TypeVar("Key")
@@ -68,6 +67,8 @@ class Facts:
     """(owner, reason, ticket, expires, whether it has expired) to hosts."""
     gates: dict[tuple[str, str, str], list[str]]
     """(gate, verdict, evidence) of those that let nothing through, to hosts."""
+    overridden: dict[tuple[str, str, str], list[str]]
+    """The same of those that an override lets through."""
     overrides: dict[tuple[str, ...], list[str]]
     """(gate, owner, reason, ticket, expires, what it did in the plan) to hosts."""
     seconds: dict[str, int]
@@ -115,26 +116,30 @@ class Facts:
 
 
 def gather(head: PlanHead, documents: Iterable[HostDocument], cves: Mapping[str, Sequence[str]] | None = None) -> Facts:
-    """Read the documents of a plan once, in any order; none is kept. ``cves`` as ``Gathering`` has them."""
-    gathering = Gathering(head["created"], cves)
+    """Read the documents of a plan once, in any order; none is kept.
+
+    ``cves`` are ids that staging found in changelogs, by ``name=version``; they add to what the documents know. They
+    are looked at when all documents were read, so whoever reads these may still find some.
+    """
+    gathering = Gathering(head["created"])
     for document in documents:
         gathering.take(document)
-    return gathering.facts(head)
+    return gathering.facts(head, cves or {})
 
 
 class Gathering:
     """Takes the documents of a plan in any order, while they are made or read, and keeps none.
 
-    ``created`` is the plan's own moment. ``cves`` are ids that staging found in changelogs, by ``name=version``; they
-    add to what the documents know.
+    ``created`` is the plan's own moment.
     """
 
-    def __init__(self, created: str, cves: Mapping[str, Sequence[str]] | None = None) -> None:
-        self._created, self._cves = created, cves or {}
+    def __init__(self, created: str) -> None:
+        self._created = created
         self._transactions: dict[tuple[ChangeLine, ...], list[str]] = defaultdict(list)
         self._holds: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._waivers: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._gates: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        self._overridden: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._overrides: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._seconds: dict[str, int] = {}
         self._lines: dict[tuple[Any, ...], ChangeLine] = {}
@@ -154,15 +159,20 @@ class Gathering:
         self._transactions[self._same.of(transaction, lambda: self._changes(document))].append(host)
 
     def take_gates(self, host: str, gates: list[Gate]) -> None:
-        """Note those of a host's gates that let nothing through."""
+        """Note those of a host's gates that do not pass by themselves."""
         for found in closed(gates):
             self._gates[found["name"], found["verdict"], found["evidence"]].append(host)
+        for found in gates:
+            if "override" in found:
+                self._overridden[found["name"], found["verdict"], found["evidence"]].append(host)
 
-    def facts(self, head: PlanHead) -> Facts:
-        """What was noted, for the plan of this head, which says what is done with each host."""
+    def facts(self, head: PlanHead, cves: Mapping[str, Sequence[str]] | None = None) -> Facts:
+        """What was noted, for the plan of this head, which says what is done with each host; ``cves`` as for gather."""
         patched = {host for host, entry in head["hosts"].items() if entry["decision"] == Decision.PATCH}
+        known = {line: with_cves(line, cves or {}) for line in self._lines.values()}
         transactions = [
-            Transaction(sorted(patched.intersection(hosts)), changes) for changes, hosts in self._transactions.items()
+            Transaction(sorted(patched.intersection(hosts)), tuple(known[line] for line in changes))
+            for changes, hosts in self._transactions.items()
         ]
         return Facts(
             digest(head),
@@ -171,6 +181,7 @@ class Gathering:
             _sorted(self._holds),
             _sorted(self._waivers),
             _sorted(self._gates),
+            _sorted(self._overridden),
             _sorted(self._overrides),
             self._seconds,
         )
@@ -186,14 +197,11 @@ class Gathering:
 
         A package that the transaction takes along has no update of its own, and of those nothing more is known.
         """
-        known = update["cves"] if update else UNKNOWN
+        known = known_cves(update)
         said = (update["is_security"], update["severity"]) if update else (None, UNKNOWN)
         what = (change["name"], change["action"], change["installed"], change["candidate"])
-        key = (*what, *said, known if known == UNKNOWN else tuple(known), update is None)
+        key = (*what, *said, known, update is None)
         if key not in self._lines:
-            found = self._cves.get(update_key(change))
-            nobody_knows = known == UNKNOWN and found is None
-            cves = {*(() if known == UNKNOWN else known), *(found or ())}
             self._lines[key] = ChangeLine(
                 name=change["name"],
                 action=change["action"],
@@ -201,9 +209,22 @@ class Gathering:
                 candidate=change["candidate"] or "",
                 is_security=("yes" if update["is_security"] else "no") if update else UNKNOWN,
                 severity=said[1],
-                cves=None if nobody_knows else tuple(sorted(cves)),
+                cves=known,
             )
         return self._lines[key]
+
+
+def known_cves(update: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """The CVEs of an update as its document has them; None where there is no update, or nobody knows."""
+    if update is None or update["cves"] == UNKNOWN:
+        return None
+    return tuple(sorted(set(update["cves"])))
+
+
+def with_cves(line: ChangeLine, found: Mapping[str, Sequence[str]]) -> ChangeLine:
+    """The line with the ids that staging found for its update besides."""
+    ids = found.get(f"{line.name}={line.candidate}")
+    return replace(line, cves=tuple(sorted({*(line.cves or ()), *ids}))) if ids is not None else line
 
 
 def render_console(facts: Facts) -> list[str]:

@@ -14,11 +14,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
-    HostDocument,
-    PlanHead,
-)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import ChangeLine, Facts, gather
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.documents import UNKNOWN, Documents
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import (
     History,
     HostHistory,
@@ -28,17 +26,17 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import (
     BatchResult,
     ClosedCve,
+    ClosedGate,
     Hold,
     HostResult,
     LeftUpdate,
     Override,
+    PendingUpdate,
     Report,
     VersionChange,
+    Waiver,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import staged_cves
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-
-Left = dict[tuple[str, str, str, bool], list[str]]
 
 
 def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str, Any] | None = None) -> Report:
@@ -49,10 +47,10 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
     head = cast("PlanHead", state.get_plan(tenant, plan))
     ledger = verify(state.entries(tenant, plan))
     history = read_history(state.entries(tenant, plan))
-    left: Left = defaultdict(list)
-    facts = gather(head, _documents(state, tenant, plan, head, left), staged_cves(state, tenant, plan))
+    documents = Documents(state, tenant, plan, head, history)
+    facts = gather(head, documents, documents.staged_cves)
     # Those that somebody must look at come first; the others stay in the order of the plan.
-    hosts = tuple(sorted(_hosts(head, facts, history), key=lambda host: not host.needs_attention))
+    hosts = tuple(sorted(_hosts(head, facts, history, documents), key=lambda host: not host.needs_attention))
     torn = len(state.torn(tenant, plan))
     requests = dict(user_requests) if user_requests is not None else None
     return Report(
@@ -62,6 +60,8 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
         created=head["created"],
         expires=head["expires"],
         revision=head["revision"],
+        query=head.get("query"),
+        missing=tuple(head.get("missing", [])),
         hosts=hosts,
         counts=count({host.host: host.outcome.value for host in hosts}, head["hosts"]),
         cves=_cves(hosts),
@@ -73,17 +73,23 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
                 if change.cves is None
             }
         ),
-        left=tuple(
-            LeftUpdate(name, candidate, reason, security, tuple(sorted(on)))
-            for (name, candidate, reason, security), on in sorted(left.items())
-        ),
+        left=tuple(_left(hosts)),
         holds=tuple(
-            Hold(package, owner, reason, expires, bool(expired), updates, tuple(on))
-            for (package, owner, reason, expires, expired, updates), on in sorted(facts.holds.items())
+            Hold(package, owner, reason, ticket, expires, bool(expired), updates, tuple(on))
+            for (package, owner, reason, ticket, expires, expired, updates), on in sorted(facts.holds.items())
+        ),
+        waivers=tuple(
+            Waiver(owner, reason, ticket, expires, bool(expired), tuple(on))
+            for (owner, reason, ticket, expires, expired), on in sorted(facts.waivers.items())
+        ),
+        gates=tuple(
+            ClosedGate(gate, verdict, evidence, overridden, tuple(on))
+            for overridden, gates in ((False, facts.gates), (True, facts.overridden))
+            for (gate, verdict, evidence), on in sorted(gates.items())
         ),
         overrides=tuple(
-            Override(gate, owner, reason, expires, effect, tuple(on))
-            for (gate, owner, reason, expires, effect), on in sorted(facts.overrides.items())
+            Override(gate, owner, reason, ticket, expires, effect, tuple(on))
+            for (gate, owner, reason, ticket, expires, effect), on in sorted(facts.overrides.items())
         ),
         batches=tuple(_batches(head, hosts, history)),
         approvals=tuple(history.approvals),
@@ -105,25 +111,23 @@ def failed_requests(user_requests: Mapping[str, Any] | None) -> int | None:
     return sum(value if is_whole_number(value) else 1 for value in failures)
 
 
-def _documents(state: State, tenant: str, plan: str, head: PlanHead, left: Left) -> Iterator[HostDocument]:
-    """The hosts' documents one by one; what each leaves out is noted while it goes by, so that none is kept."""
-    for host, entry in head["hosts"].items():
-        document = cast("HostDocument", state.get_host_document(tenant, plan, host, entry["digest"]))
-        for update in document["pending"]:
-            if not update["selected"]:
-                key = (
-                    update["name"],
-                    str(update["candidate"]),
-                    str(update["reason"]),
-                    update["is_security"] is not False,
-                )
-                if host not in left[key][-1:]:
-                    left[key].append(host)
-        yield document
+def _left(hosts: Iterable[HostResult]) -> Iterator[LeftUpdate]:
+    """What was pending and not selected."""
+    alike: dict[int, tuple[tuple[PendingUpdate, ...], list[str]]] = {}
+    for host in hosts:
+        if host.pending:
+            alike.setdefault(id(host.pending), (host.pending, []))[1].append(host.host)
+    on: dict[tuple[str, str, str, bool], set[str]] = defaultdict(set)
+    for pending, names in alike.values():
+        for update in pending:
+            if not update.selected:
+                on[update.name, update.candidate, update.reason, update.is_security].update(names)
+    return (LeftUpdate(*key, tuple(sorted(names))) for key, names in sorted(on.items()))
 
 
-def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResult]:
+def _hosts(head: PlanHead, facts: Facts, history: History, documents: Documents) -> Iterator[HostResult]:
     planned = {host: same.changes for same in facts.transactions for host in same.hosts}
+    pending, changes = documents.pending(), _Changes()
     places = {
         host: number for wave in head["waves"] for number, batch in enumerate(wave["batches"], 1) for host in batch
     }
@@ -140,28 +144,51 @@ def _hosts(head: PlanHead, facts: Facts, history: History) -> Iterator[HostResul
             wave=entry["wave"],
             batch=places.get(host),
             cluster=entry["cluster"],
-            changes=tuple(_changes(way, planned.get(host, []))),
+            changes=changes.of(way, planned.get(host, ())),
             seconds=(way.ended - way.began).total_seconds() if way.ended and way.began else None,
             away_seconds=away,
             rebooted=way.rebooted,
             notes=tuple(_notes(way)),
+            place=documents.places[host],
+            updates=entry["updates"],
+            pending=pending[host],
+            began_change=way.changed,
+            ended=way.ended,
             left_as_planned=way.waiting,
         )
 
 
-def _changes(way: HostHistory, planned: Iterable[ChangeLine]) -> Iterator[VersionChange]:
-    """What was changed; of a host that was not touched there is nothing to show."""
-    lines = {line.name: line for line in planned}
-    for key in sorted(way.after):
-        name = key.rpartition(":")[0] or key
-        line = lines.get(name)
-        yield VersionChange(
-            package=key,
-            before=way.before.get(key),
-            after=way.after[key],
-            is_security=line is not None and line.is_security == "yes",
-            cves=line.cves if line else None,
-        )
+class _Changes:
+    """What was changed on hosts, of equal things one; of a host that was not touched there is nothing to show."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], VersionChange] = {}
+        self._of_kind: dict[tuple[int, int, int], tuple[object, tuple[VersionChange, ...]]] = {}
+
+    def of(self, way: HostHistory, planned: tuple[ChangeLine, ...]) -> tuple[VersionChange, ...]:
+        """The changes of a host, sorted by package. The history and the facts keep what is told apart by identity."""
+        if not way.after:
+            return ()
+        kind = id(way.before), id(way.after), id(planned)
+        if kind not in self._of_kind:
+            self._of_kind[kind] = planned, tuple(self._all(way, planned))
+        return self._of_kind[kind][1]
+
+    def _all(self, way: HostHistory, planned: Iterable[ChangeLine]) -> Iterator[VersionChange]:
+        lines = {line.name: line for line in planned}
+        for key in sorted(way.after):
+            line = lines.get(key.rpartition(":")[0] or key)
+            found = (
+                key,
+                way.before.get(key),
+                way.after[key],
+                line is not None and line.is_security == "yes",
+                line.severity if line else UNKNOWN,
+                line.cves if line else None,
+            )
+            if found not in self._made:
+                self._made[found] = VersionChange(*found)
+            yield self._made[found]
 
 
 def _notes(way: HostHistory) -> Iterator[str]:

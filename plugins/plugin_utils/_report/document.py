@@ -177,7 +177,11 @@ class CveRow:
 
 @dataclass(frozen=True)
 class OpenUpdate:
-    """An update that is still pending on hosts after the plan, and why."""
+    """An update that is still pending on hosts after the plan, and why.
+
+    ``reason`` is why the policy left it, the outcome of its hosts, or ``not_proven``: they are verified, and nothing
+    proves that it is on them. ``allowed_days`` is None, and ``in_time`` unknown, for what is no security update.
+    """
 
     tenant: str
     package: str
@@ -391,5 +395,5 @@ class Document:
     user_requests: dict[str, dict[str, int]]
 
     def as_data(self) -> dict[str, Any]:
-        """The document as a mapping in this order of keys; its rows stay as they are, which orjson writes as objects."""
+        """A mapping in this order of keys; its rows stay as they are, and orjson writes them as objects."""
         return {"format": FORMAT, **{field.name: getattr(self, field.name) for field in fields(self)}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
@@ -19,10 +19,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
     InService,
     Phase,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._once import Alike
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision, HostEntry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import ApprovalResult, AttemptResult
 
+Value = TypeVar("Value")
 UNKNOWN = "unknown"
 _DONE = (EntryOutcome.OK, EntryOutcome.CHANGED)
 
@@ -41,6 +43,10 @@ class HostHistory:
     """The attempt that began the host, until the host is judged: it may be drained and half changed."""
     before: dict[str, str | None] = field(default_factory=dict)
     after: dict[str, str | None] = field(default_factory=dict)
+    changed: bool = False
+    """A change of its packages was begun in some attempt, whatever became of it."""
+    staged: dict[str, list[str]] = field(default_factory=dict)
+    """The CVEs that staging found in changelogs, by package. What was malformed is not known."""
     appeared: list[str] = field(default_factory=list)
     not_reversible: list[str] = field(default_factory=list)
     outcome: HostOutcome | None = None
@@ -60,6 +66,8 @@ class History:
     attempts: dict[int, AttemptResult] = field(default_factory=dict)
     approvals: list[ApprovalResult] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
+    alike: Alike = field(default_factory=Alike)
+    """What many hosts have in common is kept once: ten thousand have millions of versions."""
 
 
 def read_history(lines: Iterable[bytes]) -> History:
@@ -111,13 +119,13 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
     elif entry["host"] is not None and attempt and not attempt.check_mode:
         host = history.hosts.setdefault(shapes.text(entry["host"]), HostHistory())
         if phase == Phase.STAGE:
-            _take_stage(host, entry["outcome"], data)
+            _take_stage(host, entry["outcome"], data, history.alike)
         elif phase == Phase.OUTCOME:
             _take_outcome(host, entry, data, moment)
         elif phase not in (Phase.SOAK, Phase.RECONCILE):
             # A look at a host after its soak, or after its attempt has died, is no part of its way.
             _turn_to(host, entry["attempt"])
-            _take_step(host, entry, data, moment)
+            _take_step(host, entry, data, moment, history.alike)
 
 
 def _take_approval(history: History, said: Mapping[str, Any]) -> None:
@@ -134,10 +142,9 @@ def _take_approval(history: History, said: Mapping[str, Any]) -> None:
         history.approvals.append(approval)
 
 
-def _take_stage(host: HostHistory, outcome: str, data: Mapping[str, Any]) -> None:
+def _take_stage(host: HostHistory, outcome: str, data: Mapping[str, Any], alike: Alike) -> None:
     if outcome in _DONE:
-        # What of these is known, the summary of the plan reads; here it is only seen that it can be read.
-        shapes.cves(data.get("cves", {}))
+        host.staged = _merged(host.staged, alike.of(shapes.cves(data.get("cves", {}))))
         host.not_reversible = shapes.names(shapes.mapping(data.get("rollback", {})).get("cannot", []))
 
 
@@ -163,10 +170,13 @@ def _take_outcome(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str
     host.ended = moment if host.began else None
 
 
-def _take_step(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime) -> None:
+def _take_step(
+    host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime, alike: Alike
+) -> None:
     phase, outcome = entry["phase"], entry["outcome"]
     if outcome == EntryOutcome.INTENT:
         host.begun = entry["attempt"]
+        host.changed = host.changed or phase == Phase.APPLY
         if host.outcome is HostOutcome.NOT_ATTEMPTED:
             host.outcome = None
     elif phase == Phase.DRAIN and outcome in _DONE:
@@ -182,10 +192,15 @@ def _take_step(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, A
     if phase == Phase.PREFLIGHT:
         host.appeared = shapes.names(data.get("appeared", []))
     elif phase in (Phase.APPLY, Phase.ROLLBACK) and "after" in data:
-        before, after = shapes.versions(data.get("before", {})), shapes.versions(data["after"])
+        before, after = alike.of(shapes.versions(data.get("before", {}))), alike.of(shapes.versions(data["after"]))
         # The first `before` stays: a later attempt, and the rollback, begin from what the first change left.
-        host.before = {**before, **host.before}
-        host.after = {**host.after, **after}
+        host.before = _merged(before, host.before)
+        host.after = _merged(host.after, after)
+
+
+def _merged(first: dict[str, Value], then: dict[str, Value]) -> dict[str, Value]:
+    """Both, the second where they differ; neither is changed, for other hosts may have it as well."""
+    return {**first, **then} if first and then else first or then
 
 
 def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> AttemptResult:
@@ -210,6 +225,7 @@ def _opened(number: int, opening: Mapping[str, Any], moment: datetime) -> Attemp
         limit=None if limit is None else tuple(map(str, shapes.items(limit))),
         executor=str(executor.get("principal", executor.get("executor", ""))),
         executor_key=str(executor.get("fingerprint", "")),
+        ticket=str(opening.get("ticket") or ""),
     )
 
 

@@ -17,7 +17,37 @@ GOOD = frozenset({HostOutcome.VERIFIED, HostOutcome.UNCHANGED})
 """Outcomes that need nobody's attention."""
 
 
+# Told apart by identity: equal ones of a plan are made once, and to compare millions by their texts takes a minute.
+@dataclass(frozen=True, eq=False)
+class PendingUpdate:
+    """An update that was pending when the plan was made, the same for all hosts of the plan that had it.
+
+    ``cves`` is None where they are not known, ``first_seen`` (YYYY-MM-DD) empty where the plan does not say it.
+    ``reason`` says why the policy has not selected it. ``allowed_days`` is None for one that is no security update.
+    """
+
+    name: str
+    arch: str
+    candidate: str
+    is_security: bool
+    severity: str
+    cves: tuple[str, ...] | None
+    first_seen: str
+    selected: bool
+    reason: str
+    allowed_days: int | None
+
+
 @dataclass(frozen=True)
+class Place:
+    """Where a host is and what it is for; ``unknown`` where nobody has said it."""
+
+    cloud: str = "unknown"
+    region: str = "unknown"
+    environment: str = "unknown"
+
+
+@dataclass(frozen=True, eq=False)
 class VersionChange:
     """A package on a host: its version before and after (None: not installed), the CVEs that closes (None: unknown)."""
 
@@ -25,6 +55,7 @@ class VersionChange:
     before: str | None
     after: str | None
     is_security: bool
+    severity: str
     cves: tuple[str, ...] | None
 
     @property
@@ -49,6 +80,15 @@ class HostResult:
     away_seconds: float | None
     rebooted: bool
     notes: tuple[str, ...]
+    place: Place
+    updates: int
+    """How many changes were planned."""
+    pending: tuple[PendingUpdate, ...] | None
+    """What was pending before the change; None where the host was not scanned, so that nobody knows."""
+    began_change: bool
+    """A change of its packages was begun, whatever became of it."""
+    ended: datetime | None
+    """When its outcome was found; None where nothing was done to it."""
     left_as_planned: bool = False
     """It was not begun because its time has not come, or the attempt was not about it."""
 
@@ -95,9 +135,33 @@ class Hold:
     package: str
     owner: str
     reason: str
+    ticket: str
     expires: str
     expired: bool
     updates: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Hosts that are not patched until a day, and who answers for it; an expired one does nothing."""
+
+    owner: str
+    reason: str
+    ticket: str
+    expires: str
+    expired: bool
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClosedGate:
+    """A gate that did not pass on hosts; ``overridden`` says whether an override let it through."""
+
+    gate: str
+    verdict: str
+    evidence: str
+    overridden: bool
     hosts: tuple[str, ...]
 
 
@@ -108,6 +172,7 @@ class Override:
     gate: str
     owner: str
     reason: str
+    ticket: str
     expires: str
     effect: str
     hosts: tuple[str, ...]
@@ -159,6 +224,8 @@ class AttemptResult:
     executor: str
     """Who signed its opening, or started the workflow in AWX; empty where the policy asks for no approval."""
     executor_key: str
+    ticket: str = ""
+    """The id of the change's ticket that its opening names."""
     incomplete: bool = False
     """Its process ended before it was closed, and somebody else has closed it."""
 
@@ -180,12 +247,18 @@ class Report:
     created: str
     expires: str
     revision: str
+    query: dict[str, str | None] | None
+    """What found the population: inventory, hosts and limit; None in plans of before."""
+    missing: tuple[str, ...]
+    """Hosts of earlier plans that the inventory no longer had."""
     hosts: tuple[HostResult, ...]
     counts: dict[str, int]
     cves: tuple[ClosedCve, ...]
     unknown_cves: int
     left: tuple[LeftUpdate, ...]
     holds: tuple[Hold, ...]
+    waivers: tuple[Waiver, ...]
+    gates: tuple[ClosedGate, ...]
     overrides: tuple[Override, ...]
     batches: tuple[BatchResult, ...]
     approvals: tuple[ApprovalResult, ...]

@@ -6,20 +6,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import cast
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.markdown import markdown
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import update_key
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, gather, render_console
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.documents import Documents
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import read_history
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-
-_STAGED = f'"phase":"{Phase.STAGE.value}"'.encode()
 
 
 @collector_paused()
@@ -40,28 +35,6 @@ def show(state: State, tenant: str, plan: str) -> list[str]:
 
 
 def _facts(state: State, tenant: str, plan: str) -> Facts:
-    head: PlanHead = cast("PlanHead", state.get_plan(tenant, plan))
-    documents: Iterator[HostDocument] = (
-        cast("HostDocument", state.get_host_document(tenant, plan, host, entry["digest"]))
-        for host, entry in head["hosts"].items()
-    )
-    return gather(head, documents, staged_cves(state, tenant, plan))
-
-
-def staged_cves(state: State, tenant: str, plan: str) -> dict[str, list[str]]:
-    """The CVE ids that staging found in changelogs, by ``name=version``. What is malformed is left out: not known."""
-    found: dict[str, set[str]] = {}
-    for line in state.entries(tenant, plan):
-        if _STAGED not in line:
-            continue
-        entry = json.loads(line)
-        if entry["phase"] != Phase.STAGE or entry["outcome"] not in (EntryOutcome.OK, EntryOutcome.CHANGED):
-            continue
-        try:
-            known = shapes.cves(shapes.mapping(entry["data"]).get("cves", {}))
-        except shapes.MalformedError:
-            continue
-        candidates = {change["name"]: change for change in state.get_host(tenant, plan, entry["host"])["transaction"]}
-        for name in candidates.keys() & known.keys():
-            found.setdefault(update_key(candidates[name]), set()).update(known[name])
-    return {key: sorted(ids) for key, ids in found.items()}
+    head = cast("PlanHead", state.get_plan(tenant, plan))
+    documents = Documents(state, tenant, plan, head, read_history(state.entries(tenant, plan)))
+    return gather(head, documents, documents.staged_cves)

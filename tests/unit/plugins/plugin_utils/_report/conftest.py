@@ -177,6 +177,7 @@ def _document(host: str, updates: list[Any], holds: list[Any], left: list[tuple[
         "format": 1,
         "host": host,
         "estimated_seconds": 60,
+        "state_digest": "d" * 64,
         "holds": holds,
         "gates": [],
         "policy": {"overrides": []},
