@@ -297,7 +297,8 @@ def test_equal_reports_are_equal_pdfs(reports: dict[str, Written], tmp_path: Pat
 
 def test_a_hostile_pdf_does_nothing_and_leads_nowhere(reports: dict[str, Written]) -> None:
     reader = PdfReader(reports["hostile"].folder / "report.pdf")
-    objects: list[Any] = [reader.get_object(number) for number in range(1, reader.trailer["/Size"])]
+    size: Any = reader.trailer["/Size"]
+    objects: list[Any] = [reader.get_object(number) for number in range(1, size)]
     assert len(objects) > 100
     for found in objects:
         if isinstance(found, dict):
