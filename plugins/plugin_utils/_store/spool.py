@@ -149,8 +149,9 @@ class Spool(FolderState):
 
     def remove_if_over(self, is_dead: Callable[[str], bool]) -> None:
         """Remove a spool whose callback will write no more and that has nothing left to ship."""
-        news = any(self.has_news(tenant, plan) for tenant in self.tenants() for plan in self.plans(tenant))
-        if not news and (is_dead(self.owner) or self._is_abandoned()):
+        plans = [(tenant, plan) for tenant in self.tenants() for plan in self.plans(tenant)]
+        left = any(self.unshipped(tenant, plan, 1)[0] for tenant, plan in plans)
+        if not left and (is_dead(self.owner) or self._is_abandoned()):
             shutil.rmtree(self.root, ignore_errors=True)
 
     def _is_abandoned(self) -> bool:

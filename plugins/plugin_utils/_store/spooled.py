@@ -59,6 +59,9 @@ class SpooledState(DatabaseState):
     ) -> Lease:
         sweep(self, self._folder, tenant)
         lease = super().acquire(tenant, names, owner, seconds=seconds, now=now, is_dead=is_dead)
+        if seconds <= 0:
+            # It stands for what dead attempts left (_apply.leases.keep_left): nobody writes, or gives a sign of life.
+            return lease
         try:
             spool = Spool.create(self._folder, owner)
             spool.acquire(tenant, lease.names, owner, seconds=seconds, now=now, is_dead=is_dead)
