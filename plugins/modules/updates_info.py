@@ -104,6 +104,12 @@ options:
         RV(packages.other_actors).
     type: float
     default: 0
+  runs_only:
+    description:
+      - Whether to read only what an earlier attempt on the O(plan) has started on the host, RV(runs).
+      - Filled in by the controller half of M(bankops.fleet.evidence_reconcile).
+    type: bool
+    default: false
   timeout:
     description: Seconds to wait for what an earlier attempt on the plan has started and is still at work.
     type: float
@@ -262,12 +268,15 @@ def main() -> None:
             "lock_timeout": {"type": "float", "default": 0},
             "planned": {"type": "list", "elements": "dict"},
             "compact": {"type": "bool", "default": False},
+            "runs_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     plan = module.params["plan"]
     try:
         runs = examine(Commands(), plan, module.params["timeout"]) if plan else {}
+        if module.params["runs_only"]:
+            module.exit_json(changed=False, runs=runs)
         result = scan_host(
             Commands(),
             manager=module.params["manager"],

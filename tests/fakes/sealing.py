@@ -31,6 +31,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import signers_line
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import Sealed, Sealer, seal_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.verification import Wanted, verify_evidence
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 OWNER = this_owner(os.getpid())
@@ -54,7 +55,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state = FolderState(folder / "state")
+        self.state: State = FolderState(folder / "state")
         self.bundles = folder / "bundles"
         people = ("alice", "bob", "carol", "mallory", "alpha", "beta")
         folder.mkdir(exist_ok=True)
@@ -116,11 +117,19 @@ class Site:
         statement = prepare_approval(book, book.policy, purpose=purpose, key=key, now=now)
         make_approval(book, book.policy, statement, key=key, now=now)
 
-    def open(self, book: Book, who: str = "bob", *, purpose: str = "apply", process: int = 0) -> Attempt:
+    def open(
+        self,
+        book: Book,
+        who: str = "bob",
+        *,
+        purpose: str = "apply",
+        process: int = 0,
+        proof: Mapping[str, Any] | None = None,
+    ) -> Attempt:
         """An attempt whose opening is signed, if the plan wants that, by this process or another."""
         process = process or os.getpid()
         number = (book.progress().attempts or [Attempt(0, "", "", 0, utc_now(), [], False)])[-1].number + 1
-        proof = opening_proof(
+        proof = proof or opening_proof(
             book.policy,
             plan=book.plan,
             tenant=book.tenant,
@@ -150,9 +159,9 @@ class Site:
         data = {"in_service": "yes", "reason": book.head["hosts"][host]["reason"], "holds": []}
         book.write(attempt.number, host, Phase.OUTCOME, outcome, data)
 
-    def apply(self, book: Book, who: str = "bob") -> None:
+    def apply(self, book: Book, who: str = "bob", *, proof: Mapping[str, Any] | None = None) -> None:
         """An attempt that takes every host to its end."""
-        attempt = self.open(book, who)
+        attempt = self.open(book, who, proof=proof)
         for host in book.head["hosts"]:
             self.begin(book, attempt, host)
             self.finish(book, attempt, host)

@@ -16,7 +16,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import living_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
@@ -29,11 +28,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     Seal,
     read_seal,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.plans import plans_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.record import broken
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import cycle_order
-
-_OPENED = f'"phase":"{Phase.OPEN.value}"'.encode()
 
 
 @dataclass(frozen=True)
@@ -57,35 +54,6 @@ class Compared:
     findings: list[Finding] = field(default_factory=list)
     open: list[OpenPlan] = field(default_factory=list)
     cycles: set[str] = field(default_factory=set)
-
-
-def plans_of(state: State, tenant: str) -> list[tuple[str, str]]:
-    """The (cycle, digest) of every plan of a tenant that counts, in the order of the cycles.
-
-    These are the plans of the cycles, and any other on which an attempt was ever opened: a plan that was replaced
-    before that is none. A plan that a cycle names is listed whether it is there or not; the cycle of one that no cycle
-    names and that cannot be read is empty. Raises FleetError as the state does.
-    """
-    of_cycles = [
-        (cycle, entry["plan"])
-        for cycle in state.cycles()
-        for entry in state.get_cycle(cycle)["plans"]
-        if entry["tenant"] == tenant
-    ]
-    known = {plan for _cycle, plan in of_cycles}
-    others = [
-        (_cycle_of(state, tenant, plan), plan)
-        for plan in state.plans(tenant)
-        if plan not in known and any(_OPENED in line for line in state.entries(tenant, plan))
-    ]
-    return sorted([*of_cycles, *others], key=lambda pair: cycle_order(pair[0]))
-
-
-def _cycle_of(state: State, tenant: str, plan: str) -> str:
-    try:
-        return str(state.get_plan(tenant, plan)["cycle"])
-    except FleetError:
-        return ""
 
 
 def compare(state: State, tenant: str, bundles: Iterable[Bundle], now: datetime) -> Compared:

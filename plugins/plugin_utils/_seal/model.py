@@ -27,6 +27,9 @@ SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
 SEAL_SIGNERS, APPROVAL_SIGNERS = "allowed_signers.seal", "allowed_signers.approvals"
 HOSTS, APPROVALS, REPORTS = "hosts", "approvals", "reports"
 
+BUNDLES = "bundles"
+"""Where they go below ``fleet_state_dir`` when nobody says otherwise."""
+
 SUMMARY = "summary.md"
 """The one report that says what was planned, and nothing of what became of it."""
 

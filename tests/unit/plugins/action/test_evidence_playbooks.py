@@ -1,0 +1,164 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""evidence_seal.yml, evidence_verify.yml and evidence_reconcile.yml in real runs of ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
+from ansible_collections.bankops.fleet.tests.fakes.sealing import Site
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import dead_process
+
+
+def play(
+    site: Site, name: str, *arguments: str, inventory: dict[str, Any] | None = None, **variables: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a playbook of the collection as a user does."""
+    if inventory is not None:
+        (site.folder / "inventory.json").write_text(json.dumps(inventory))
+        arguments = ("-i", "inventory.json", *arguments)
+    return run_ansible(site.folder, "playbook", f"bankops.fleet.{name}", "-e", json.dumps(variables), *arguments)
+
+
+def on_controller(site: Site, **more: Any) -> dict[str, Any]:
+    keys = {tenant: str(site.keys[tenant]) for tenant in ("alpha", "beta")}
+    signers = str(site.signers)
+    state = str(site.folder / "state")
+    return {"fleet_state_dir": state, "fleet_seal_key": keys, "fleet_seal_signers": signers, **more}
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, subprocess.CompletedProcess[str]]:
+    """A cycle of two tenants, and a plan of the next one that is not at its end; sealed, and the roots kept."""
+    site = Site(tmp_path_factory.mktemp("site"))
+    for tenant in ("alpha", "beta"):
+        site.patched(tenant)
+    site.freeze("alpha", "2026-12")
+    anchor = site.folder / "anchor.yml"
+    line = "{{ fleet_seal | to_json }}"
+    copy = {"content": line, "dest": f"{site.folder}/anchor-{{{{ fleet_seal.tenant }}}}.json", "mode": "0600"}
+    anchor.write_text(json.dumps([{"name": "Keep it", "ansible.builtin.copy": copy}]))
+    return site, play(site, "evidence_seal", **on_controller(site, fleet_seal_anchors=[str(anchor)]))
+
+
+def test_what_is_at_its_end_is_sealed_and_the_rest_is_said_to_wait(
+    sealed: tuple[Site, subprocess.CompletedProcess[str]],
+) -> None:
+    site, done = sealed
+    assert done.returncode == 0, done.stdout
+    bundles = sorted(str(path.relative_to(site.folder)) for path in site.folder.glob("state/bundles/*/*"))
+    assert [path[:35] for path in bundles] == [
+        "state/bundles/alpha/0001-2026-11-" + bundles[0][33:35],
+        *[bundles[1][:35]],
+    ]
+    assert "alpha: plan" in done.stdout
+    assert "is not sealed: The plan" in said(done)
+
+
+def test_an_anchor_gets_the_root_of_each_new_seal(sealed: tuple[Site, subprocess.CompletedProcess[str]]) -> None:
+    site, done = sealed
+    for tenant in ("alpha", "beta"):
+        kept = json.loads((site.folder / f"anchor-{tenant}.json").read_text())
+        assert (kept["tenant"], kept["number"], kept["new"]) == (tenant, 1, True)
+        assert kept["root"] in done.stdout
+    (site.folder / "anchor-alpha.json").unlink()
+    again = on_controller(site, fleet_seal_anchors=[str(site.folder / "anchor.yml")], fleet_anchor_again=True)
+    assert play(site, "evidence_seal", **again).returncode == 0
+    assert json.loads((site.folder / "anchor-alpha.json").read_text())["new"] is False
+
+
+def test_a_named_plan_that_is_not_at_its_end_fails_the_run(
+    sealed: tuple[Site, subprocess.CompletedProcess[str]],
+) -> None:
+    done = play(sealed[0], "evidence_seal", **on_controller(sealed[0], patch_cycle="2026-12"))
+    assert done.returncode != 0
+    assert "2 of 2 hosts have no final outcome" in said(done)
+
+
+def test_an_auditor_verifies_a_copy_alone(
+    sealed: tuple[Site, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    site, _done = sealed
+    shutil.copytree(site.folder / "state/bundles", tmp_path / "bundles")
+    auditor: dict[str, Any] = {"fleet_state_dir": str(tmp_path / "none"), "fleet_seal_signers": str(site.signers)}
+    good = play(site, "evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles"))
+    assert good.returncode == 0, good.stdout
+    assert "2 bundles verified, alone, without the state: nothing is wrong." in good.stdout
+    assert not (tmp_path / "none").exists()
+    (report,) = (tmp_path / "bundles/alpha").glob("*/reports/report.html")
+    report.write_text("<p>all is well</p>")
+    bad = play(site, "evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles/alpha"))
+    assert bad.returncode == 2
+    assert "FOUND file_changed: alpha, seal 1: has the SHA-256" in said(bad)
+    assert "1 bundles verified, alone, without the state: 1 finding." in bad.stdout
+
+
+def test_the_controller_verifies_against_the_state(sealed: tuple[Site, subprocess.CompletedProcess[str]]) -> None:
+    site, _done = sealed
+    good = play(site, "evidence_verify", "--check", **on_controller(site))
+    assert good.returncode == 0, good.stdout
+    assert "compared with the state: nothing is wrong." in good.stdout
+    assert "alpha: cycle 2026-12, plan" in good.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({}, "Name the allowed-signers file of the seals"),
+        ({"fleet_anchors": [{"tenant": "alpha", "root": "00"}]}, "fleet_anchors: item 1 is"),
+    ],
+)
+def test_what_cannot_be_verified_is_an_error_that_says_why(
+    sealed: tuple[Site, subprocess.CompletedProcess[str]], variables: dict[str, Any], sentence: str
+) -> None:
+    site, _done = sealed
+    bundles = {"fleet_bundles": str(site.folder / "state/bundles")}
+    signers = {"fleet_seal_signers": str(site.signers)} if variables else {}
+    none = {"fleet_state_dir": str(site.folder / "none")}
+    done = play(site, "evidence_verify", **{**none, **bundles, **signers, **variables})
+    assert done.returncode != 0
+    assert sentence in said(done)
+
+
+def test_under_a_limit_nothing_is_done(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    done = play(site, "evidence_seal", "--limit", "web1", inventory={"all": {"hosts": {"web1": {}}}})
+    assert done.returncode != 0
+    assert "leave --limit out" in said(done)
+
+
+def test_an_attempt_that_died_is_closed_after_its_hosts_were_asked(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    book = site.freeze(hosts=("web1", "web2", "web3"))
+    site.approve(book)
+    attempt = site.open(book, process=dead_process())
+    site.begin(book, attempt, "web1")
+    here = {"ansible_connection": "local", "fleet_tenant": "alpha"}
+    away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9, "fleet_tenant": "alpha"}
+    # web3 is not in the inventory any more.
+    inventory = {"all": {"hosts": {"web1": here, "web2": away}}}
+    variables = {"fleet_state_dir": str(tmp_path / "state")}
+    before = list(site.state.entries("alpha", book.plan))
+    looked = play(site, "evidence_reconcile", "--check", inventory=inventory, **variables)
+    assert looked.returncode == 0, looked.stdout
+    assert "would be closed as incomplete" in said(looked)
+    assert list(site.state.entries("alpha", book.plan)) == before
+    done = play(site, "evidence_reconcile", inventory=inventory, **variables)
+    assert done.returncode == 0, done.stdout
+    last = json.loads(list(site.state.entries("alpha", book.plan))[-1])
+    assert last["data"]["state"] == "incomplete"
+    assert (last["data"]["answered"], last["data"]["silent"], last["data"]["left"]) == (1, ["web2", "web3"], ["web1"])
+    assert "1 of 3 hosts answered; nothing could be learned from: web2, web3" in said(done)
