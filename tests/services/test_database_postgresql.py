@@ -22,6 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._store import open_s
 from ansible_collections.bankops.fleet.tests.services.postgresql import OWNER, Server, running_server
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state import contract
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import Store, publish, state
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_schema import Migrations
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._store.contract_of_shipping import (
     Harbour,
@@ -92,6 +93,15 @@ def harbour(server: Server, database: str, tmp_path: Path) -> Harbour:
 
 
 class TestShipping(Shipping):
+    pass
+
+
+@pytest.fixture
+def empty(server: Server) -> str:
+    return server.url(server.make_database())
+
+
+class TestMigrations(Migrations):
     pass
 
 
