@@ -29,6 +29,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whol
 
 NAME = "csv"
 _MARK = "\ufeff"
+_END = "\r\n"
 # Blanks and quotes are skipped by some spreadsheets. The wide and small forms are what East Asian keyboards write. An
 # apostrophe is doubled, so that one that was there before is told from one that was put there.
 _LIKE_A_FORMULA = re.compile(r"""(^|;)(?=[\s"]*['=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])""")
@@ -46,12 +47,9 @@ def write_csv(document: Document, folder: Path) -> list[Path]:
         for table in tables(document, groups):
             _write(temporary / f"{table.name}.csv", table.columns, table.rows)
             written.append(table.name)
-        _write(
-            temporary / "host_groups.csv",
-            ("group", "host"),
-            ((number, host) for number, hosts in groups for host in hosts),
-        )
-        _write_host_changes(temporary / "host_changes.csv", document)
+        names = _Cells()
+        _write_host_groups(temporary / "host_groups.csv", groups, names)
+        _write_host_changes(temporary / "host_changes.csv", document, names)
     return [folder / NAME / f"{name}.csv" for name in (*written, "host_groups", "host_changes")]
 
 
@@ -73,19 +71,31 @@ def _write(path: Path, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]])
         writer.writerows([safe(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
 
 
-def _write_host_changes(path: Path, document: Document) -> None:
-    """A line for each change of each host. There may be millions, so what lines share is put into words once."""
+class _Cells(dict[str, str]):
+    """How texts are written as cells: names of hosts stand on millions of lines, and are looked at once."""
+
+    def __missing__(self, text: str) -> str:
+        cell = self[text] = _record((text,)).removesuffix(_END)
+        return cell
+
+
+def _write_host_groups(path: Path, groups: HostGroups, names: _Cells) -> None:
+    """A line for each host of each group of hosts that a row of another table names."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(_MARK + _record(("group", "host")))
+        for number, hosts in groups:
+            stream.writelines([f"{number},{names[host]}{_END}" for host in hosts])
+
+
+def _write_host_changes(path: Path, document: Document, names: _Cells) -> None:
+    """A line for each change of each host."""
     columns = ("host", "tenant", "cycle", "plan", "package", "before", "after", "changed")
-    beginnings: dict[int, list[str]] = {}
     with path.open("w", encoding="utf-8", newline="") as stream:
         stream.write(_MARK + _record(columns))
         for row in document.changes:
-            # Rows with the same hosts share one tuple.
-            if id(row.hosts) not in beginnings:
-                beginnings[id(row.hosts)] = [_record((host,)).removesuffix("\r\n") for host in row.hosts]
             changed = "yes" if row.changed else "no"
-            rest = "," + _record((row.tenant, row.cycle, row.plan, row.package, row.before, row.after, changed))
-            stream.writelines([host + rest for host in beginnings[id(row.hosts)]])
+            rest = _record((row.tenant, row.cycle, row.plan, row.package, row.before, row.after, changed))
+            stream.writelines([f"{names[host]},{rest}" for host in row.hosts])
 
 
 def _record(cells: Iterable[Cell]) -> str:
