@@ -46,6 +46,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whol
 
 NAME = "oscal"
 RESULTS, POAM = "assessment-results.json", "poam.json"
+_NIST = "nist_800_53"
 
 
 def write_oscal(document: Document, folder: Path) -> list[Path]:
@@ -184,7 +185,9 @@ def _controls(document: Document) -> list[Part]:
 
 
 def _target(framework: Framework, requirement: Requirement) -> str:
-    """Requirements have no identifiers that hold for all frameworks, so ours say which one they are of."""
+    """A requirement as NIST's own catalogue names it (SI-2(2) is si-2.2); the others have no catalogue to agree with."""
+    if framework.id == _NIST:
+        return token(requirement.id.lower().replace("(", ".").replace(")", ""))
     return token(framework.id, requirement.id)
 
 

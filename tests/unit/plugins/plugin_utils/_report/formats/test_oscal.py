@@ -108,6 +108,15 @@ def test_a_requirement_whose_evidence_stands_in_part_is_not_satisfied(tmp_path: 
     assert set(standing) == {"evidenced", "partly", "missing"}
 
 
+def test_requirements_of_nist_are_named_as_in_its_catalogue_and_others_by_their_framework(tmp_path: Path) -> None:
+    report = document()
+    soc2, pci = report.frameworks
+    nist = replace(soc2, id="nist_800_53", requirements=(replace(soc2.requirements[0], id="SI-2(2)"),))
+    (result,) = papers(replace(report, frameworks=(nist, pci)), tmp_path)["assessment-results"]["results"]
+    assert list(values(result["reviewed-controls"], "control-id")) == ["si-2.2", "pci_dss_6.3.3"]
+    assert list(values(result["findings"], "target-id")) == ["si-2.2", "pci_dss_6.3.3"]
+
+
 def test_a_report_of_nothing_can_be_written(tmp_path: Path) -> None:
     report = document()
     nothing: dict[str, Any] = {
