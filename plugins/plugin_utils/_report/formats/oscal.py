@@ -185,7 +185,7 @@ def _controls(document: Document) -> list[Part]:
 
 
 def _target(framework: Framework, requirement: Requirement) -> str:
-    """A requirement as NIST's own catalogue names it (SI-2(2) is si-2.2); the others have no catalogue to agree with."""
+    """A requirement as NIST's catalogue names it (SI-2(2) is si-2.2); the others have no catalogue to agree with."""
     if framework.id == _NIST:
         return token(requirement.id.lower().replace("(", ".").replace(")", ""))
     return token(framework.id, requirement.id)
