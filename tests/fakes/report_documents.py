@@ -34,6 +34,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
     Scope,
     ScopeKind,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.sample import METHOD
 from ansible_collections.bankops.fleet.tests.fakes.hostile_texts import poisoned
 from ansible_collections.bankops.fleet.tests.fakes.report_figures import (
     CYCLE,
@@ -139,7 +140,7 @@ def _document(number: int, tenants: int, updates: int) -> Document:
         comparison=comparison(cves),
         sample=Sample(
             "2026-11",
-            "random.Random(seed).sample(hosts sorted by tenant, plan and name, size), of Python 3.11 or later",
+            METHOD,
             number,
             tuple(dossier(host, changes, approvals, texts) for host in hosts[:: max(1, number // 5)][:5]),
         ),
@@ -184,6 +185,7 @@ def _hosts(tenant: str, place: int, number: int, tenants: int, updates: int) -> 
             cluster=f"{KINDS[n % 3]}-{n // 9}" if n % 3 else "",
             wave="canary" if own < 5 else "broad",
             batch=1 if own < 5 else 1 + (own - 5) // 100,
+            scanned=outcome != "unreachable",
             updates={"verified": updates, "unchanged": 0}.get(outcome, updates - len(range(0, updates, EASY))),
             changed=max(0, changed),
             rebooted=outcome == "verified" and n % 2 == 0,
@@ -313,6 +315,7 @@ def _plan(tenant: str, place: int, hosts: list[HostRow]) -> PlanRow:
         ticket=f"CHG-10{place}",
         approver=f"approver-{tenant}",
         executor=f"operator-{tenant}",
+        query="inventory inventories/production, hosts matching fleet, limit none",
         hosts=len(hosts),
         verdict=f"{attention} of {len(hosts)} hosts need attention.",
         state="sealed" if place == 0 else "incomplete",

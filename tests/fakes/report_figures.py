@@ -56,7 +56,7 @@ def metrics(hosts: list[HostRow], left: list[OpenUpdate], cves: list[CveRow]) ->
         ("age_31_90", "Open for 31 to 90 days", 31, 90),
         ("age_over_90", "Open for more than 90 days", 91, 10**6),
     ):
-        yield _number(name, title, "count", sum(len(row.hosts) for row in left if first <= row.days <= last))
+        yield _number(name, title, "count", sum(len(row.hosts) for row in left if first <= (row.days or 0) <= last))
     days = sorted(row.days for row in cves if row.status is CveStatus.CLOSED and row.days is not None)
     for name, title, place in (("remediation_median", "Median", 0.5), ("remediation_p90", "90th percentile", 0.9)):
         value = float(days[int(place * (len(days) - 1))]) if days else None

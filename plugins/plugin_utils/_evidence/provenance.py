@@ -36,9 +36,14 @@ def read_provenance(checkout: Path, commands: Commands | None = None) -> dict[st
         "revision": revision,
         "dirty": dirty,
         "ansible_core": _ansible_core(),
-        "collection": collection_version(_COLLECTION),
+        "collection": this_version(),
         "awx_job": os.environ.get("AWX_JOB_ID") or os.environ.get("JOB_ID"),
     }
+
+
+def this_version() -> str:
+    """The version of this collection."""
+    return collection_version(_COLLECTION)
 
 
 def collection_version(collection: Path) -> str:

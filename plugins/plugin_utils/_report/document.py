@@ -4,8 +4,8 @@
 
 """The one model behind every format of a report: plain figures and rows, with no word of layout.
 
-A format shows what stands here and computes nothing, so that all formats say the same. ``as_data`` is the JSON format.
-Times are UTC, RFC 3339, in whole seconds. Texts are data from outside: every format escapes them in its own way.
+A format shows what stands here and computes nothing, so that all say the same. ``as_data`` is the JSON format. Times
+are UTC, RFC 3339, in whole seconds. Texts are data from outside: every format escapes them in its own way.
 
 Ten thousand hosts with two hundred updates each are two million changes, so no row stands for one change of one host:
 rows name their ``hosts``, sorted, and rows with the same hosts share one tuple. A format that writes a line for each
@@ -39,7 +39,7 @@ class CveStatus(StrEnum):
 
 
 class InTime(StrEnum):
-    """Whether something was remedied, or still can be, within its service level; what is not known is no yes."""
+    """Whether something was remedied, or still can be, within its service level; not known is no yes."""
 
     YES = "yes"
     NO = "no"
@@ -69,7 +69,8 @@ class Scope:
 class PlanRow:
     """A plan of the scope. ``state`` is ``sealed``, ``complete``, ``open``, ``incomplete`` or ``unknown``.
 
-    ``sealed`` is the number of its seal in the tenant's chain (None: not sealed); ``ledger_head`` the last hash.
+    ``sealed`` is the number of its seal (None: not sealed), ``ledger_head`` the last hash, ``query`` what found its
+    population (empty: the plan does not say it).
     """
 
     tenant: str
@@ -84,6 +85,7 @@ class PlanRow:
     ticket: str
     approver: str
     executor: str
+    query: str
     hosts: int
     verdict: str
     state: str
@@ -96,9 +98,9 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host of the population in one plan, with its one outcome.
+    """A host in one plan. ``seconds`` are from preflight to outcome, ``away_seconds`` out of service (None: none).
 
-    ``seconds`` is the time from preflight to outcome, ``away_seconds`` that out of service; None where there was none.
+    ``scanned`` says whether it is known what was pending on it.
     """
 
     tenant: str
@@ -114,6 +116,7 @@ class HostRow:
     cluster: str
     wave: str
     batch: int | None
+    scanned: bool
     updates: int
     changed: int
     rebooted: bool
@@ -190,7 +193,7 @@ class OpenUpdate:
     severity: str
     cves: tuple[str, ...] | None
     first_seen: str
-    days: int
+    days: int | None
     allowed_days: int | None
     in_time: InTime
     reason: str
@@ -242,7 +245,7 @@ class ApprovalRow:
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One execution of a playbook. ``state`` is ``closed``, ``open`` or ``incomplete`` (its process died)."""
+    """One execution of a playbook. ``state`` is ``closed``, ``open`` or ``incomplete`` (it died)."""
 
     tenant: str
     plan: str
@@ -290,7 +293,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class TrendPoint:
-    """The metrics of one cycle, by the metric's name."""
+    """The metrics of one cycle, by the metric's name, as it stood when the records of its plans ended."""
 
     cycle: str
     values: dict[str, float | None]

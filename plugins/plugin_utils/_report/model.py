@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification
@@ -284,6 +284,14 @@ class Report:
     def seconds(self) -> float | None:
         """From the first batch to the last."""
         return (self.ended - self.began).total_seconds() if self.began and self.ended else None
+
+    @property
+    def last_moment(self) -> datetime:
+        """When the last thing happened that the record of the plan tells of."""
+        attempts = [moment for attempt in self.attempts for moment in (attempt.opened, attempt.closed)]
+        told = [*attempts, self.ended, *(approval.created for approval in self.approvals)]
+        created = datetime.fromisoformat(self.created)
+        return max((moment for moment in told if moment), default=created).astimezone(timezone.utc)
 
     @property
     def waiting(self) -> int:

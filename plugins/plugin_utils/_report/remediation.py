@@ -42,7 +42,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Remediation:
-    """What became of the updates of a plan. ``unknown`` are hosts that were not scanned: what they need, nobody knows."""
+    """What became of the updates of a plan. What ``unknown`` hosts need nobody knows: they were not scanned."""
 
     remedied: tuple[Remedied, ...]
     left: tuple[Left, ...]
@@ -119,8 +119,8 @@ def _became(host: HostResult) -> Iterator[tuple[PendingUpdate, str]]:
             change = changes.get(f"{update.name}:{update.arch}")
             if change is None or (not change.changed and change.after != update.candidate):
                 yield update, NOT_PROVEN
-            elif change.changed and host.ended:
-                yield update, ""
+            elif change.changed:
+                yield update, "" if host.ended else NOT_PROVEN
 
 
 def days_between(first_seen: str, day: date) -> int | None:

@@ -1,0 +1,228 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rows of a document, from the facts of its plans."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
+    ApprovalRow,
+    AttemptRow,
+    BatchRow,
+    ChangeRow,
+    GateRow,
+    HostRow,
+    OpenUpdate,
+    PlanRow,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.facts import PlanFacts
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import (
+    AttemptResult,
+    HostResult,
+    Report,
+    VersionChange,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.remediation import HostSets, days_between, in_time
+
+_NOT_YET = "0000-00-00"
+
+
+def plan_row(facts: PlanFacts) -> PlanRow:
+    """The plan itself. Who approved and who executed it are the last of each."""
+    report = facts.report
+    applied = [attempt for attempt in report.attempts if attempt.purpose == "apply" and not attempt.check_mode]
+    last = applied[-1] if applied else None
+    approvals = [approval for approval in report.approvals if approval.purpose == "apply"]
+    return PlanRow(
+        tenant=report.tenant,
+        cycle=report.cycle,
+        plan=report.plan,
+        created=report.created,
+        expires=report.expires,
+        began=moment(report.began),
+        ended=moment(report.ended),
+        revision=last.revision if last else report.revision,
+        collection=last.collection if last else "",
+        ticket=last.ticket if last else "",
+        approver=approvals[-1].approver if approvals else "",
+        executor=(last.executor or last.who) if last else "",
+        query=query_of(report),
+        hosts=len(report.hosts),
+        verdict=report.verdict,
+        state=_state(facts, applied),
+        sealed=facts.seal,
+        entries=report.ledger.count,
+        ledger_head=report.ledger.head,
+        ledger_ok=report.ledger.ok,
+        troubles=report.troubles,
+    )
+
+
+def query_of(report: Report) -> str:
+    """What found the population, in words; empty where the plan does not say it."""
+    if report.query is None:
+        return ""
+    said = {key: report.query.get(key) or "none" for key in ("inventory", "hosts", "limit")}
+    return f"inventory {said['inventory']}, hosts matching {said['hosts']}, limit {said['limit']}"
+
+
+def _state(facts: PlanFacts, applied: Sequence[AttemptResult]) -> str:
+    """Where it stands; a ledger that does not verify says nothing about that, whatever it says."""
+    report = facts.report
+    if not report.ledger.ok:
+        return "unknown"
+    if facts.seal is not None:
+        return "sealed"
+    if any(attempt.state is AttemptState.OPEN for attempt in report.attempts):
+        return "open"
+    if report.attempts and report.attempts[-1].state is AttemptState.INCOMPLETE:
+        return "incomplete"
+    if applied and not report.waiting and all(host.outcome != "not_attempted" for host in report.hosts):
+        return "complete"
+    return "open"
+
+
+def host_row(report: Report, host: HostResult) -> HostRow:
+    """A host of the population."""
+    return HostRow(
+        tenant=report.tenant,
+        cycle=report.cycle,
+        plan=report.plan,
+        host=host.host,
+        outcome=host.outcome.value,
+        in_service=host.in_service.value,
+        reason=host.reason,
+        cloud=host.place.cloud,
+        environment=host.place.environment,
+        region=host.place.region,
+        cluster=host.cluster or "",
+        wave=host.wave,
+        batch=host.batch,
+        scanned=host.pending is not None,
+        updates=host.updates,
+        changed=sum(change.changed for change in host.changes),
+        rebooted=host.rebooted,
+        seconds=host.seconds,
+        away_seconds=host.away_seconds,
+        needs_attention=host.needs_attention,
+        notes=host.notes,
+    )
+
+
+def batch_rows(report: Report) -> Iterator[BatchRow]:
+    """The batches in the order of the plan."""
+    for batch in report.batches:
+        yield BatchRow(
+            tenant=report.tenant,
+            plan=report.plan,
+            wave=batch.wave,
+            batch=batch.batch,
+            hosts=len(batch.hosts),
+            began=moment(batch.began),
+            ended=moment(batch.ended),
+            counts=batch.counts,
+        )
+
+
+def change_rows(report: Report, hosts: Iterable[HostResult]) -> Iterator[ChangeRow]:
+    """The changes of these hosts, each with all of them that had it, by package."""
+    alike: dict[int, list[HostResult]] = defaultdict(list)
+    for host in hosts:
+        alike[id(host.changes)].append(host)
+    sets: HostSets[VersionChange] = HostSets()
+    for same in alike.values():
+        sets.note([host.host for host in same], same[0].changes)
+    for change, on in sorted(sets, key=lambda found: _order(found[0])):
+        yield ChangeRow(
+            tenant=report.tenant,
+            cycle=report.cycle,
+            plan=report.plan,
+            package=change.package,
+            before=change.before,
+            after=change.after,
+            changed=change.changed,
+            is_security=change.is_security,
+            severity=change.severity,
+            cves=change.cves,
+            hosts=on,
+        )
+
+
+def _order(change: VersionChange) -> tuple[str, str, str]:
+    return change.package, change.after or "", change.before or ""
+
+
+def open_update_rows(facts: PlanFacts) -> Iterator[OpenUpdate]:
+    """What is still pending, the oldest first."""
+    for left in sorted(facts.remediation.left, key=lambda left: (left.update.first_seen or _NOT_YET, left.update.name)):
+        update, days = left.update, days_between(left.update.first_seen, facts.as_of)
+        yield OpenUpdate(
+            tenant=facts.report.tenant,
+            package=update.name,
+            candidate=update.candidate,
+            is_security=update.is_security,
+            severity=update.severity,
+            cves=update.cves,
+            first_seen=update.first_seen,
+            days=days,
+            allowed_days=update.allowed_days,
+            in_time=in_time(days, update.allowed_days),
+            reason=left.reason,
+            hosts=left.hosts,
+        )
+
+
+def gate_rows(report: Report) -> Iterator[GateRow]:
+    """The gates that did not pass by themselves."""
+    for gate in report.gates:
+        yield GateRow(report.tenant, report.plan, gate.gate, gate.verdict, gate.evidence, gate.overridden, gate.hosts)
+
+
+def approval_rows(report: Report) -> Iterator[ApprovalRow]:
+    """Who approved the plan."""
+    for approval in report.approvals:
+        yield ApprovalRow(
+            tenant=report.tenant,
+            plan=report.plan,
+            approver=approval.approver,
+            key=approval.key,
+            how=approval.how,
+            purpose=approval.purpose,
+            created=moment(approval.created) or "",
+            expires=moment(approval.expires) or "",
+        )
+
+
+def attempt_rows(report: Report) -> Iterator[AttemptRow]:
+    """Every attempt, in order."""
+    for attempt in report.attempts:
+        yield AttemptRow(
+            tenant=report.tenant,
+            plan=report.plan,
+            number=attempt.number,
+            purpose=attempt.purpose,
+            check_mode=attempt.check_mode,
+            executor=attempt.executor,
+            executor_key=attempt.executor_key,
+            who=attempt.who,
+            where=attempt.where,
+            job=attempt.job,
+            revision=f"{attempt.revision} with changes" if attempt.dirty else attempt.revision,
+            collection=attempt.collection,
+            ansible_core=attempt.ansible_core,
+            opened=moment(attempt.opened) or "",
+            closed=moment(attempt.closed),
+            state=attempt.state.value,
+            in_order=attempt.in_order,
+        )
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time as documents have it: UTC, RFC 3339, in whole seconds."""
+    return None if value is None else value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
