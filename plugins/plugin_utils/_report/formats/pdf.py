@@ -41,11 +41,10 @@ def write_pdf(document: Document, folder: Path) -> list[Path]:
     Raises FleetError of kind ``format_unavailable`` where WeasyPrint or Pango is not installed, and of kind
     ``report_unwritable``.
     """
-    weasyprint = _weasyprint()
+    printer, fetcher = _weasyprint()
     page = html(document)
     # A fetcher that is allowed no protocol refuses everything.
-    nothing = weasyprint.urls.URLFetcher(allowed_protocols=())
-    content = weasyprint.HTML(string=page, url_fetcher=nothing).write_pdf(
+    content = printer(string=page, url_fetcher=fetcher(allowed_protocols=())).write_pdf(
         # Tagged, with its language and title, so that it can be read aloud.
         pdf_variant="pdf/ua-1",
         # Without one it is drawn by chance.
@@ -80,9 +79,11 @@ def html(document: Document) -> str:
     )
 
 
-def _weasyprint() -> Any:
+def _weasyprint() -> tuple[Any, Any]:
+    """WeasyPrint's HTML, and its class of fetchers, which versions before 68 do not have."""
     try:
-        import weasyprint
+        from weasyprint import HTML
+        from weasyprint.urls import URLFetcher
     # It says by OSError that it finds no Pango.
     except (ImportError, OSError) as problem:
         raise FleetError(
@@ -91,7 +92,7 @@ def _weasyprint() -> Any:
             remedy="Install requirements-pdf.txt with pip, and Pango with the package manager (Debian: libpango-1.0-0, "
             "libpangoft2-1.0-0 and libharfbuzz-subset0), or leave the format pdf out.",
         ) from problem
-    return weasyprint
+    return HTML, URLFetcher
 
 
 def _shown(value: Any) -> Any:

@@ -19,22 +19,24 @@ from ansible_collections.bankops.fleet.tests.fakes.hostile_texts import ATTACKS,
 from ansible_collections.bankops.fleet.tests.fakes.report_documents import document
 
 
-@pytest.mark.parametrize("missing", ["WeasyPrint", "Pango"])
+@pytest.mark.parametrize(
+    "module", ["raise ImportError", "raise OSError('cannot load library libpango')", "HTML = 'of a version too old'"]
+)
 def test_where_it_cannot_be_made_it_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
-    if missing == "WeasyPrint":
-        monkeypatch.setitem(sys.modules, "weasyprint", None)
-    else:
-        monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
-        (tmp_path / "weasyprint.py").write_text("raise OSError('cannot load library libpango')")
-        monkeypatch.syspath_prepend(tmp_path)
+    for name in ("weasyprint", "weasyprint.urls"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "weasyprint.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(FleetError) as caught:
         write_pdf(document(), tmp_path / "reports")
     assert caught.value.kind == "format_unavailable"
     assert "requirements-pdf.txt" in caught.value.remedy
     assert "Pango" in caught.value.remedy
     assert not (tmp_path / "reports").exists()
+    # The next test may have the real one.
+    sys.modules.pop("weasyprint", None)
 
 
 def test_everything_from_outside_is_escaped_and_leads_nowhere() -> None:
