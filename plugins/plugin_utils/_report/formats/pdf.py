@@ -80,7 +80,7 @@ def html(document: Document) -> str:
 
 
 def _weasyprint() -> tuple[Any, Any]:
-    """WeasyPrint's HTML, and its class of fetchers, which versions before 68 do not have."""
+    """WeasyPrint's HTML, and its class of fetchers, which old versions do not have."""
     try:
         from weasyprint import HTML
         from weasyprint.urls import URLFetcher
