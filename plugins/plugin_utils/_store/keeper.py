@@ -21,8 +21,8 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -91,41 +91,35 @@ def start_keeper(order: Order) -> None:
         )
 
 
-def keep(order: Order, state: State, *, every: float = EVERY_SECONDS) -> None:
-    """Carry signs of life over to ``state`` until there is nothing to keep. Raises FleetError when the first fails."""
+def keep(order: Order, state: State, began: Callable[[], None], *, every: float = EVERY_SECONDS) -> None:
+    """Carry signs of life over to ``state`` until there is nothing to keep; call ``began`` after the first.
+
+    Raises FleetError when the first one cannot be carried over.
+    """
     spool = Spool(order.spool)
-    first, due = True, 0.0
-    while not has_ended(order.owner):
-        signs_of_life = [lease.heartbeat for lease in spool.leases(order.tenant) if lease.owner == order.owner]
-        if not signs_of_life:
-            return
-        if time.monotonic() >= due:
-            due = time.monotonic() + every
-            if not _carry_over(order, state, spool, signs_of_life[0], first):
-                return
-            if first:
-                sys.stdout.buffer.write(_READY)
-                sys.stdout.close()
-                first = False
+    _renew(order, state, spool)
+    began()
+    due = time.monotonic() + every
+    while not has_ended(order.owner) and spool.leases(order.tenant):
         time.sleep(min(every, _LOOK_SECONDS))
+        if time.monotonic() < due:
+            continue
+        due = time.monotonic() + every
+        try:
+            _renew(order, state, spool)
+            spool.note_beat()
+        except FleetError as problem:
+            if problem.kind == "lease_lost":
+                # The callback finds its lease gone, and asks to stop, unless it was given back meanwhile.
+                spool.release(order.tenant, order.owner)
+            else:
+                # The database may come back before the lease counts as dead.
+                spool.note_beat(str(problem))
 
 
-def _carry_over(order: Order, state: State, spool: Spool, sign_of_life: datetime, first: bool) -> bool:
-    """Whether there is still a lease to keep."""
-    try:
-        state.renew(order.tenant, order.owner, now=sign_of_life)
-    except FleetError as problem:
-        if first:
-            raise
-        if problem.kind == "lease_lost":
-            # The callback finds its lease gone, and asks to stop, unless it was given back meanwhile.
-            spool.release(order.tenant, order.owner)
-            return False
-        # The database may come back before the lease counts as dead.
-        spool.note_beat(str(problem))
-    else:
-        spool.note_beat()
-    return True
+def _renew(order: Order, state: State, spool: Spool) -> None:
+    for lease in spool.leases(order.tenant):
+        state.renew(order.tenant, lease.owner, now=lease.heartbeat)
 
 
 def main() -> None:
@@ -136,10 +130,15 @@ def main() -> None:
     told = json.load(sys.stdin)
     order = Order(**{**told, "spool": Path(told["spool"])})
     try:
-        keep(order, SpooledState(order.url, order.spool.parents[1]))
+        keep(order, SpooledState(order.url, order.spool.parents[1]), _say_ready)
     except FleetError as problem:
         print(problem.message, flush=True)  # noqa: T201  read by start_keeper
         sys.exit(1)
+
+
+def _say_ready() -> None:
+    sys.stdout.buffer.write(_READY)
+    sys.stdout.close()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 from ansible_collections.bankops.fleet.tests.fakes.scans import scan
@@ -65,7 +66,7 @@ class Controller:
 
     def __init__(self, folder: Path, **variables: Any) -> None:
         self.folder = folder
-        self.state = FolderState(folder / "state")
+        self.state: State = FolderState(folder / "state")
         common = {
             "fleet_tenant": "alpha",
             "fleet_cluster": "none",
@@ -81,12 +82,16 @@ class Controller:
         inventory = {"fleet": {"hosts": hosts, "vars": {**common, **variables}}}
         (folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
 
-    def run(self, *plays: dict[str, Any], arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *plays: dict[str, Any], arguments: tuple[str, ...] = (), environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         (self.folder / "plays.json").write_text(json.dumps(plays))
-        return self.playbook("plays.json", *arguments)
+        return self.playbook("plays.json", *arguments, environment=environment)
 
-    def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run_ansible(self.folder, "playbook", "-i", "inventory.json", name, *arguments)
+    def playbook(
+        self, name: str, *arguments: str, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return run_ansible(self.folder, "playbook", "-i", "inventory.json", name, *arguments, environment=environment)
 
     @property
     def plan(self) -> str:
@@ -185,7 +190,10 @@ def test_a_plan_on_which_changes_have_begun_is_not_replaced(done: Done) -> None:
 
 def test_a_finished_host_is_not_taken_again(done: Done) -> None:
     controller, _run = done
-    shown = {"name": "Show", "ansible.builtin.debug": {"msg": "{{ hostvars['localhost'].ansible_facts.fleet_rollout.hosts }}"}}
+    shown = {
+        "name": "Show",
+        "ansible.builtin.debug": {"msg": "{{ hostvars['localhost'].ansible_facts.fleet_rollout.hosts }}"},
+    }
     again = controller.run(play("fleet", OPEN, {**shown, "run_once": True}, CLOSE))
     assert again.returncode == 0, again.stdout
     assert '"web3"' in again.stdout

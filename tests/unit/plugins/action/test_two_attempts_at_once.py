@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state import Lease
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import Lease, State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible, start_ansible
 
@@ -32,7 +32,7 @@ class Fleet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state = FolderState(folder / "state")
+        self.state: State = FolderState(folder / "state")
         common = {"fleet_tenant": "north", "fleet_state_dir": str(folder / "state"), "ansible_connection": "local"}
         (folder / "inventory.json").write_text(
             json.dumps({"all": {"children": {"fleet": {"hosts": {host: {} for host in HOSTS}, "vars": common}}}})
