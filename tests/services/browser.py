@@ -15,7 +15,8 @@ from typing import Any
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 # The tests run as root, for whom Chromium's sandbox does not work; nothing but our own pages is opened.
-_CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+_CHROMIUM = Path("/usr/bin/chromium")
+_NO_SANDBOX = ["--no-sandbox"]
 # What a page does not do within this time on a busy machine, it does not do.
 _PATIENCE_MILLISECONDS = 10_000
 
@@ -24,7 +25,7 @@ _PATIENCE_MILLISECONDS = 10_000
 def chromium() -> Iterator[Browser]:
     """The browser, without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**_CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_NO_SANDBOX)
         try:
             yield browser
         finally:

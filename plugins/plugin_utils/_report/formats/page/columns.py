@@ -6,7 +6,7 @@
 
 A column of texts is ``{"of": [texts, sorted as people sort], "at": [a place in "of" for each row]}``, so that the page
 sorts and filters by whole numbers, and searches each text once. A column of numbers is a list, with null for what is
-not known. A set of hosts is a list of their rows, or bits in base64 where that is shorter.
+not known. A set of hosts is a list of kinds of hosts, or bits in base64 where that is shorter.
 """
 
 from __future__ import annotations
@@ -29,59 +29,58 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page.words import NONE, plain
 
 _DIGITS = re.compile(r"(\d{1,18})")
-# A row's number in a list has about this many characters, with its comma.
-_CHARACTERS = 5
-
-Key = tuple[str, str, str]
+# A kind's number in a list has about this many characters, with its comma.
+_CHARACTERS = 4
+# No plan has an empty name.
+_ALL_PLANS = ""
 
 
 class HostSets:
-    """Sets of rows of the table of hosts; each different set stands in the page once."""
+    """Sets of rows of the table of hosts, said by kinds: hosts that are in the same sets are of one kind.
+
+    A fleet is made from a few images, so there are few kinds; where no two hosts are alike, each is a kind.
+    """
 
     def __init__(self, hosts: Sequence[HostRow]) -> None:
-        self.stored: list[list[int] | str] = []
-        self._rows: dict[Key, int] = {}
-        self._rows_of_tenant: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._count = len(hosts)
+        self._rows: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for row, host in enumerate(hosts):
-            self._rows[host.tenant, host.plan, host.host] = row
-            self._rows_of_tenant[host.tenant, host.host].append(row)
+            self._rows[host.tenant, host.plan][host.host].append(row)
+            self._rows[host.tenant, _ALL_PLANS][host.host].append(row)
+        self._members: list[list[int]] = []
         # Rows with the same hosts share one tuple, so its identity tells a set without reading its names again.
         self._known: dict[tuple[str, str, int], int] = {}
-        self._same: dict[tuple[int, ...], int] = {}
 
-    def of_plan(self, tenant: str, plan: str, hosts: tuple[str, ...]) -> int:
-        """The number of the set of these hosts in one plan."""
-        known = self._known.get((tenant, plan, id(hosts)))
-        if known is None:
-            rows = (self._rows.get((tenant, plan, host)) for host in hosts)
-            known = self._known[tenant, plan, id(hosts)] = self._number(row for row in rows if row is not None)
-        return known
+    def number(self, tenant: str, hosts: tuple[str, ...], plan: str = _ALL_PLANS) -> int:
+        """The number of the set of these hosts, in one plan or in all of the tenant; the caller keeps the tuple."""
+        key = (tenant, plan, id(hosts))
+        if key not in self._known:
+            self._known[key] = len(self._members)
+            rows = self._rows[tenant, plan]
+            self._members.append([row for host in hosts for row in rows.get(host, ())])
+        return self._known[key]
 
-    def of_tenant(self, tenant: str, hosts: tuple[str, ...]) -> int:
-        """The number of the set of these hosts in all plans of the tenant."""
-        known = self._known.get((tenant, "", id(hosts)))
-        if known is None:
-            known = self._known[tenant, "", id(hosts)] = self._number(
-                row for host in hosts for row in self._rows_of_tenant.get((tenant, host), ())
-            )
-        return known
-
-    def _number(self, rows: Iterable[int]) -> int:
-        members = tuple(sorted(rows))
-        number = self._same.get(members)
-        if number is None:
-            number = self._same[members] = len(self.stored)
-            self.stored.append(_packed(members))
-        return number
+    def stored(self) -> dict[str, Any]:
+        """``{"kinds": the kind of each row, "of": for each set the kinds in it}``, when all sets are numbered."""
+        kinds, made = [0] * self._count, 1
+        for rows in self._members:
+            # Those of a kind that are in this set become a kind of their own.
+            split: dict[int, int] = {}
+            for row in rows:
+                kinds[row] = split.setdefault(kinds[row], made + len(split))
+            made += len(split)
+        places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+        kinds = [places[kind] for kind in kinds]
+        return {"kinds": kinds, "of": [_packed(sorted({kinds[row] for row in rows})) for rows in self._members]}
 
 
-def _packed(rows: tuple[int, ...]) -> list[int] | str:
-    last = rows[-1] if rows else 0
-    if len(rows) * _CHARACTERS <= last // 6:
-        return list(rows)
+def _packed(kinds: list[int]) -> list[int] | str:
+    last = kinds[-1] if kinds else 0
+    if len(kinds) * _CHARACTERS <= last // 6:
+        return kinds
     bits = bytearray(last // 8 + 1)
-    for row in rows:
-        bits[row >> 3] |= 1 << (row & 7)
+    for kind in kinds:
+        bits[kind >> 3] |= 1 << (kind & 7)
     return base64.b64encode(bits).decode()
 
 
@@ -90,16 +89,13 @@ def tables(document: Document) -> dict[str, Any]:
     # Those that somebody must look at come first; the others stay in the order of the report.
     hosts = sorted(document.hosts, key=lambda host: not host.needs_attention)
     sets = HostSets(hosts)
-    return {
-        "marks": MARKS,
-        "tables": {
-            "hosts": _hosts(hosts),
-            "changes": _changes(document.changes, sets),
-            "cves": _cves(document.cves, sets),
-            "updates": _updates(document.open_updates, sets),
-        },
-        "sets": sets.stored,
+    columns = {
+        "hosts": _hosts(hosts),
+        "changes": _changes(document.changes, sets),
+        "cves": _cves(document.cves, sets),
+        "updates": _updates(document.open_updates, sets),
     }
+    return {"marks": MARKS, "tables": columns, "sets": sets.stored()}
 
 
 def _hosts(hosts: Sequence[HostRow]) -> dict[str, Any]:
@@ -136,7 +132,7 @@ def _changes(changes: Sequence[ChangeRow], sets: HostSets) -> dict[str, Any]:
         "tenant": _texts(row.tenant for row in changes),
         "cycle": _texts(row.cycle for row in changes),
         "hosts": [len(row.hosts) for row in changes],
-        "set": [sets.of_plan(row.tenant, row.plan, row.hosts) for row in changes],
+        "set": [sets.number(row.tenant, row.hosts, row.plan) for row in changes],
     }
 
 
@@ -153,9 +149,9 @@ def _cves(cves: Sequence[CveRow], sets: HostSets) -> dict[str, Any]:
         "first_seen": _texts(row.first_seen or "unknown" for row in cves),
         "closed": _texts(row.closed or NONE for row in cves),
         "hosts_closed": [len(row.hosts_closed) for row in cves],
-        "set_closed": [sets.of_tenant(row.tenant, row.hosts_closed) for row in cves],
+        "set_closed": [sets.number(row.tenant, row.hosts_closed) for row in cves],
         "hosts": [len(row.hosts_open) for row in cves],
-        "set": [sets.of_tenant(row.tenant, row.hosts_open) for row in cves],
+        "set": [sets.number(row.tenant, row.hosts_open) for row in cves],
     }
 
 
@@ -172,7 +168,7 @@ def _updates(updates: Sequence[OpenUpdate], sets: HostSets) -> dict[str, Any]:
         "in_time": _texts(row.in_time for row in updates),
         "reason": _texts(plain(row.reason) for row in updates),
         "hosts": [len(row.hosts) for row in updates],
-        "set": [sets.of_tenant(row.tenant, row.hosts) for row in updates],
+        "set": [sets.number(row.tenant, row.hosts) for row in updates],
     }
 
 

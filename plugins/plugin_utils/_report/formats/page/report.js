@@ -6,28 +6,21 @@
 "use strict";
 
 (() => {
-  const { tables: stored, sets, marks } = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const { marks } = data;
+  const sets = new HostSets(data.sets);
   const tables = {};
-  const decoded = new Map();
-
-  function setOf(number) {
-    if (!decoded.has(number)) decoded.set(number, new HostSet(sets[number]));
-    return decoded.get(number);
-  }
 
   // A word that is no name of a host may be a package's or a CVE's: it finds the hosts that had or have it.
   function hostsByPackage(word) {
-    const mask = new Uint8Array(tables.hosts.length);
     const found = new Set();
-    for (const [name, keys] of [["changes", ["package", "cves"]], ["updates", ["package", "cves"]]]) {
-      const { columns } = tables[name];
-      for (const key of keys) {
-        const holds = columns[key].holds(word);
-        columns[key].at.forEach((code, row) => holds[code] && found.add(columns.set.value(row)));
+    for (const { columns } of [tables.changes, tables.updates]) {
+      for (const column of [columns.package, columns.cves]) {
+        const holds = column.holds(word);
+        column.at.forEach((code, row) => holds[code] && found.add(columns.set.value(row)));
       }
     }
-    for (const number of found) setOf(number).addTo(mask);
-    return mask;
+    return sets.inSome(found);
   }
 
   function goToHosts() {
@@ -50,7 +43,8 @@
     const button = element("button", { type: "button", class: "link" }, numbers.format(count));
     button.append(element("span", { class: "unseen" }, ` hosts of ${name}, show them`));
     button.addEventListener("click", () => {
-      tables.hosts.choose(setOf(table.columns[closed ? "set_closed" : "set"].value(row)), name);
+      const set = table.columns[closed ? "set_closed" : "set"].value(row);
+      tables.hosts.choose((host) => sets.has(set, host), name);
       goToHosts();
     });
     return button;
@@ -105,7 +99,7 @@
   // The rows of another table that have this host among theirs.
   function part(caption, table, host, keys) {
     const own = [];
-    for (let row = 0; row < table.length; row += 1) if (setOf(table.columns.set.value(row)).has(host)) own.push(row);
+    for (let row = 0; row < table.length; row += 1) if (sets.has(table.columns.set.value(row), host)) own.push(row);
     if (!own.length) return "";
     const labels = keys.map((key) => table.frame.querySelector(`th[data-key=${key}]`).dataset);
     const head = element("tr", {}, ...labels.map(({ label }) => element("th", { scope: "col" }, label)));
@@ -119,7 +113,7 @@
 
   for (const name of ["changes", "cves", "updates", "hosts"]) {
     const own = name === "hosts" ? { cell: hostCell, also: hostsByPackage } : { cell: factCell };
-    tables[name] = new Table(document.getElementById(`table-${name}`), stored[name], { marks, ...own });
+    tables[name] = new Table(document.getElementById(`table-${name}`), data.tables[name], { marks, ...own });
   }
 
   // The figures above lead to their hosts.

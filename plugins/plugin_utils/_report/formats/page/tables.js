@@ -30,20 +30,43 @@ function mark(marks, value) {
   return element("span", { class: `mark ${tone}` }, element("span", { "aria-hidden": "true" }, symbol), ` ${word}`);
 }
 
-// A set of hosts: rows of the table of hosts, which came as a list of them or as bits in base64.
-class HostSet {
-  constructor(stored) {
-    this.rows = typeof stored === "string" ? null : new Set(stored);
-    this.bits = typeof stored === "string" ? Uint8Array.from(atob(stored), (byte) => byte.charCodeAt(0)) : null;
+// Sets of hosts, said by kinds of hosts: `kinds` has that of each row of the table of hosts. A set is the bits of its
+// kinds, and came as a list of them or in base64.
+class HostSets {
+  constructor({ kinds, of }) {
+    this.kinds = kinds;
+    this.stored = of;
+    this.decoded = new Map();
   }
 
-  has(row) {
-    return this.rows ? this.rows.has(row) : ((this.bits[row >> 3] ?? 0) & (1 << (row & 7))) !== 0;
+  bits(number) {
+    if (!this.decoded.has(number)) {
+      const stored = this.stored[number];
+      const packed = typeof stored === "string";
+      const bits = packed ? Uint8Array.from(atob(stored), (byte) => byte.charCodeAt(0)) : this.none();
+      if (!packed) for (const kind of stored) bits[kind >> 3] |= 1 << (kind & 7);
+      this.decoded.set(number, bits);
+    }
+    return this.decoded.get(number);
   }
 
-  addTo(mask) {
-    if (this.rows) for (const row of this.rows) mask[row] = 1;
-    else for (let row = 0; row < mask.length; row += 1) if (this.has(row)) mask[row] = 1;
+  none() {
+    return new Uint8Array((this.kinds.length >> 3) + 1);
+  }
+
+  has(number, row) {
+    return this.holds(this.bits(number), row);
+  }
+
+  holds(bits, row) {
+    return (bits[this.kinds[row] >> 3] & (1 << (this.kinds[row] & 7))) !== 0;
+  }
+
+  // Tells of a row whether it is in some of these sets.
+  inSome(numbers) {
+    const together = this.none();
+    for (const number of numbers) this.bits(number).forEach((byte, place) => { together[place] |= byte; });
+    return (row) => this.holds(together, row);
   }
 }
 
@@ -79,7 +102,7 @@ class Column {
 }
 
 class Table {
-  // `frame` is the element around the table; `also(word)` may return a mask of rows that a word finds beside its own.
+  // `frame` is the element around the table; `also(word)` may tell which rows a word finds beside its own.
   constructor(frame, columns, { marks, cell, also }) {
     Object.assign(this, { frame, marks, cell, also });
     this.columns = Object.fromEntries(Object.entries(columns).map(([key, stored]) => [key, new Column(stored)]));
@@ -120,7 +143,7 @@ class Table {
       this.clear();
       this.apply();
     });
-    this.frame.hidden = false;
+    this.frame.hidden = this.length === 0;
     for (const button of this.pager.querySelectorAll("button")) {
       button.addEventListener("click", () => this.turn(Number(button.dataset.turn)));
     }
@@ -131,10 +154,10 @@ class Table {
     this.chosen = null;
   }
 
-  // Only those hosts that are in a set, as a row of another table names them.
-  choose(set, name) {
+  // Only the rows that `holds` tells, which are those of a row of another table.
+  choose(holds, name) {
     this.clear();
-    this.chosen = { set, name };
+    this.chosen = { holds, name };
     this.apply();
   }
 
@@ -166,11 +189,11 @@ class Table {
       const yes = column.texts.indexOf(box.value);
       if (box.checked) conditions.push((row) => column.at[row] === yes);
     }
-    if (this.chosen) conditions.push((row) => this.chosen.set.has(row));
+    if (this.chosen) conditions.push(this.chosen.holds);
     for (const word of this.form.elements.search.value.toLowerCase().split(/\s+/).filter(Boolean)) {
       const found = this.searched.map((key) => [this.columns[key].at, this.columns[key].holds(word)]);
       const others = this.also?.(word);
-      conditions.push((row) => found.some(([at, holds]) => holds[at[row]]) || others?.[row] === 1);
+      conditions.push((row) => found.some(([at, holds]) => holds[at[row]]) || others?.(row));
     }
     const rows = [];
     for (let row = 0; row < this.length; row += 1) {
