@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
     Metric,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page import charts, columns, shell
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page.words import plain
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
 NAME = "report.html"
@@ -62,10 +64,13 @@ def render(document: Document) -> str:
 
 
 def _other_troubles(document: Document, attention: list[HostRow]) -> Iterator[str]:
-    """Those that are about no host of the table of hosts that need attention."""
-    hosts = {host.host for host in attention}
+    """Those that are not the outcome of a host, which the table of hosts that need attention shows."""
+    outcomes = {host.host: plain(host.outcome) for host in attention}
     for trouble in document.troubles:
-        if hosts.isdisjoint(trouble.split(": ", 2)[:2]):
+        # Of several plans each trouble begins with whose it is: "alpha, 2026-11: web1: failed, out of service".
+        parts = trouble.split(": ", 3)
+        told = ((name, said) for name, said in pairwise(parts[:3]) if name in outcomes)
+        if not any(said.startswith(outcomes[name]) for name, said in told):
             yield trouble
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Figure, Metric, TrendPoint
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page.marks import MARKS, ORDER
@@ -68,7 +69,13 @@ def totals(metrics: Iterable[Metric]) -> list[Bar]:
     """Some metrics of one unit beside each other."""
     chosen = list(metrics)
     most = max((metric.total.value or 0.0 for metric in chosen), default=0.0)
-    return [_bar(metric.title, metric.total, metric.unit, most) for metric in chosen]
+    # The words with which all titles begin stand above the chart; of one title that would be all.
+    titles = [metric.title.split(" ") for metric in chosen]
+    same = len(list(takewhile(lambda words: len(set(words)) == 1, zip(*titles, strict=False)))) if titles[1:] else 0
+    return [
+        _bar(" ".join(title[same:]), metric.total, metric.unit, most)
+        for title, metric in zip(titles, chosen, strict=True)
+    ]
 
 
 def groups(metric: Metric, kind: str) -> list[Bar]:
