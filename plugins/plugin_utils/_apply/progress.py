@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_line
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
     AttemptState,
     EntryOutcome,
@@ -189,7 +190,7 @@ def read_progress(lines: Iterable[bytes], host: str | None = None, neighbours: I
     for line in lines:
         progress.last_line = line
         if decides(line):
-            _take(progress, json.loads(line))
+            _take(progress, read_line(line))
     return progress
 
 

@@ -13,12 +13,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest, is_whole_number
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
+    canonical,
+    decoded,
+    digest,
+    digest_of_bytes,
+    encoded,
+    is_whole_number,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -142,48 +150,95 @@ def clock_behind(last_line: bytes | None, now: datetime) -> float:
     return max(0.0, (last - now).total_seconds())
 
 
-def read_entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The entries of a ledger, in order, not verified. Raises FleetError (``ledger_damaged``) where there is none."""
+def read_entries(lines: Iterable[bytes], checker: Checker | None = None) -> Iterator[dict[str, Any]]:
+    """The entries of a ledger, in order. Raises FleetError (``ledger_damaged``) where a line is none.
+
+    They are not verified; a ``checker`` looks at them in passing.
+    """
     for number, line in enumerate(lines, start=1):
-        yield _parse(line, f"Line {number} of the ledger")
+        entry = checker.take(line) if checker else _parse(line, f"Line {number} of the ledger")
+        if entry is None:
+            raise _damaged(f"Line {number} of the ledger")
+        yield entry
 
 
 def verify(lines: Iterable[bytes]) -> Verification:
     """Check every line of a ledger: its form, its hash, its place in the chain, and that all belong to one plan."""
-    problems: list[str] = []
-    prev, count, owner, latest = START, 0, None, None
-    for count, line in enumerate(lines, start=1):
+    checker = Checker()
+    for line in lines:
+        checker.take(line)
+    return checker.result()
+
+
+class Checker:
+    """Checks the lines of a ledger in their order, for whoever reads them in the same pass."""
+
+    def __init__(self) -> None:
+        self._problems: list[str] = []
+        self._prev, self._count = START, 0
+        self._owner: tuple[str, str] | None = None
+        self._latest: datetime | None = None
+
+    def take(self, line: bytes) -> dict[str, Any] | None:
+        """The entry of the next line; None where it is none."""
+        self._count += 1
         try:
-            entry = _parse(line, f"Line {count}")
+            entry = _parse(line, f"Line {self._count}")
         except FleetError as problem:
-            problems.append(problem.message)
+            self._problems.append(problem.message)
             # The next line cannot be compared with this one; its own hash still can.
-            prev = ""
-            continue
-        owner = owner or (entry["tenant"], entry["plan"])
-        problems += [f"Line {count}: {problem}." for problem in _problems_of(entry, line, count, prev, owner)]
+            self._prev = ""
+            return None
+        self._problems += [f"Line {self._count}: {problem}." for problem in self._problems_of(entry, line)]
         moment = _time_of(entry)
-        if moment is None or (latest and moment < latest):
-            problems.append(f"Line {count}: its time {entry['time']!r} is none, or before that of the line before.")
-        prev, latest = entry["hash"], moment or latest
-    return Verification(ok=not problems, count=count, head=prev, problems=tuple(problems))
+        if moment is None or (self._latest and moment < self._latest):
+            self._problems.append(
+                f"Line {self._count}: its time {entry['time']!r} is none, or before that of the line before."
+            )
+        self._prev, self._latest = entry["hash"], moment or self._latest
+        return entry
+
+    def result(self) -> Verification:
+        """What was found in all lines so far."""
+        return Verification(not self._problems, self._count, self._prev, tuple(self._problems))
+
+    def _problems_of(self, entry: dict[str, Any], line: bytes) -> Iterator[str]:
+        self._owner = self._owner or (entry["tenant"], entry["plan"])
+        is_canonical, found = _form_and_hash(entry, line)
+        if not is_canonical:
+            yield "it is not in canonical form"
+        if found != entry["hash"]:
+            yield "its content does not match its hash"
+        if self._prev and entry["prev"] != self._prev:
+            yield "it does not follow the line before"
+        if entry["seq"] != self._count:
+            yield f"its number is {entry['seq']}"
+        if (entry["tenant"], entry["plan"]) != self._owner:
+            yield "it belongs to another plan or tenant"
+        allowed = _HOST_OUTCOMES if entry["phase"] == Phase.OUTCOME else _OUTCOMES
+        if entry["phase"] not in _PHASES or entry["outcome"] not in allowed:
+            yield f"phase {entry['phase']!r} with outcome {entry['outcome']!r} is unknown"
 
 
-def _problems_of(entry: dict[str, Any], line: bytes, number: int, prev: str, owner: tuple[str, str]) -> Iterator[str]:
-    body = {key: value for key, value in entry.items() if key != "hash"}
-    if canonical(entry) != line:
-        yield "it is not in canonical form"
-    if digest(body) != entry["hash"]:
-        yield "its content does not match its hash"
-    if prev and entry["prev"] != prev:
-        yield "it does not follow the line before"
-    if entry["seq"] != number:
-        yield f"its number is {entry['seq']}"
-    if (entry["tenant"], entry["plan"]) != owner:
-        yield "it belongs to another plan or tenant"
-    allowed = _HOST_OUTCOMES if entry["phase"] == Phase.OUTCOME else _OUTCOMES
-    if entry["phase"] not in _PHASES or entry["outcome"] not in allowed:
-        yield f"phase {entry['phase']!r} with outcome {entry['outcome']!r} is unknown"
+def _form_and_hash(entry: dict[str, Any], line: bytes) -> tuple[bool, str]:
+    """Whether a line is in canonical form, and the hash of its content.
+
+    What the quick encoder writes in the same way is in that form, and the content is the line without its hash. The two
+    differ about the digits of some fractions and about numbers beyond 64 bits, so that any other line is looked at
+    with the canonical one.
+    """
+    own = f'"hash":"{entry["hash"]}",'.encode() if isinstance(entry["hash"], str) else b""
+    if own and line.count(own) == 1 and _quickly(entry) == line:
+        return True, digest_of_bytes(line.replace(own, b""))
+    exact = json.loads(line)
+    return canonical(exact) == line, digest({key: value for key, value in exact.items() if key != "hash"})
+
+
+def _quickly(entry: dict[str, Any]) -> bytes | None:
+    try:
+        return encoded(entry)
+    except TypeError:
+        return None
 
 
 def _follow(previous_line: bytes | None) -> tuple[int, str]:
@@ -194,11 +249,15 @@ def _follow(previous_line: bytes | None) -> tuple[int, str]:
     return entry["seq"] + 1, entry["hash"]
 
 
+def read_line(line: bytes) -> Any:
+    """The value that a line of a ledger stands for; None where it is no JSON, or nested beyond all measure."""
+    with suppress(ValueError):
+        return decoded(line)
+    return None
+
+
 def _parse(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        entry = None
+    entry = read_line(line)
     if not isinstance(entry, dict) or set(entry) != _KEYS or not is_whole_number(entry["seq"]):
         raise _damaged(place)
     return entry
