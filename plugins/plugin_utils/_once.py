@@ -51,7 +51,11 @@ class Alike:
         """The first value that is equal to this one, keys in the same order."""
         import orjson
 
-        key = digest_of_bytes(orjson.dumps(value))
+        try:
+            key = digest_of_bytes(orjson.dumps(value))
+        except TypeError:
+            # A number beyond 64 bits, which few have in common.
+            return value
         if key not in self._kept and len(self._kept) >= MOST:
             self._kept.clear()
         found: Value = self._kept.setdefault(key, value)  # type: ignore[assignment]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Checker, Verification
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
@@ -45,8 +45,9 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
     Raises FleetError as the state does, ``ledger_damaged`` where a line is no entry, and ``counts_differ``.
     """
     head = cast("PlanHead", state.get_plan(tenant, plan))
-    ledger = verify(state.entries(tenant, plan))
-    history = read_history(state.entries(tenant, plan))
+    checker = Checker()
+    history = read_history(state.entries(tenant, plan), checker)
+    ledger = checker.result()
     documents = Documents(state, tenant, plan, head, history)
     facts = gather(head, documents, documents.staged_cves)
     # Those that somebody must look at come first; the others stay in the order of the plan.
@@ -68,8 +69,8 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
         unknown_cves=len(
             {
                 (change.package, change.after)
-                for host in _verified(hosts)
-                for change in host.changes
+                for changes, _hosts in _verified(hosts)
+                for change in changes
                 if change.cves is None
             }
         ),
@@ -200,18 +201,23 @@ def _notes(way: HostHistory) -> Iterator[str]:
         yield f"a later attempt did not begin it: {way.refusal}"
 
 
-def _verified(hosts: Iterable[HostResult]) -> list[HostResult]:
-    return [host for host in hosts if host.outcome is HostOutcome.VERIFIED]
+def _verified(hosts: Iterable[HostResult]) -> list[tuple[tuple[VersionChange, ...], list[str]]]:
+    """The verified hosts by what was changed on them, which is the same on hosts of one kind."""
+    alike: dict[int, tuple[tuple[VersionChange, ...], list[str]]] = {}
+    for host in hosts:
+        if host.outcome is HostOutcome.VERIFIED:
+            alike.setdefault(id(host.changes), (host.changes, []))[1].append(host.host)
+    return list(alike.values())
 
 
 def _cves(hosts: Iterable[HostResult]) -> tuple[ClosedCve, ...]:
     packages: dict[str, set[str]] = defaultdict(set)
     where: dict[str, set[str]] = defaultdict(set)
-    for host in _verified(hosts):
-        for change in host.changes:
+    for changes, names in _verified(hosts):
+        for change in changes:
             for cve in (change.cves or ()) if change.changed else ():
                 packages[cve].add(change.package.rpartition(":")[0] or change.package)
-                where[cve].add(host.host)
+                where[cve].update(names)
     return tuple(ClosedCve(cve, tuple(sorted(packages[cve])), tuple(sorted(where[cve]))) for cve in sorted(packages))
 
 

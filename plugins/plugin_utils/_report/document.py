@@ -98,10 +98,7 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host in one plan. ``seconds`` are from preflight to outcome, ``away_seconds`` out of service (None: none).
-
-    ``scanned`` says whether it is known what was pending on it.
-    """
+    """A host in one plan; ``scanned``: what was pending is known. ``seconds`` from preflight to outcome, or None."""
 
     tenant: str
     cycle: str

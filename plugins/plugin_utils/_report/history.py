@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Checker, read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
     AttemptState,
     EntryOutcome,
@@ -19,7 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases imp
     InService,
     Phase,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._once import Alike
+from ansible_collections.bankops.fleet.plugins.plugin_utils._once import Alike, Once
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision, HostEntry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import shapes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import ApprovalResult, AttemptResult
@@ -58,6 +58,25 @@ class HostHistory:
     """Why an attempt after the one with the outcome did not begin the host."""
 
 
+class _Alike:
+    """What many hosts have in common is read and kept once: ten thousand of them have millions of versions."""
+
+    def __init__(self) -> None:
+        self._said = Alike()
+        self._versions: Once[dict[str, str | None]] = Once()
+        self._cves: Once[dict[str, list[str]]] = Once()
+
+    def versions(self, value: Any) -> dict[str, str | None]:
+        """``{"name:arch": version or null}``. Raises MalformedError."""
+        said = self._said.of(value)
+        return self._versions.of(said, lambda: shapes.versions(said))
+
+    def cves(self, value: Any) -> dict[str, list[str]]:
+        """``{name: [id]}`` of what is known. Raises MalformedError."""
+        said = self._said.of(value)
+        return self._cves.of(said, lambda: shapes.cves(said))
+
+
 @dataclass
 class History:
     """All hosts that the ledger names, all attempts in order, and what could not be read, one clause each."""
@@ -66,18 +85,19 @@ class History:
     attempts: dict[int, AttemptResult] = field(default_factory=dict)
     approvals: list[ApprovalResult] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
-    alike: Alike = field(default_factory=Alike)
-    """What many hosts have in common is kept once: ten thousand have millions of versions."""
+    alike: _Alike = field(default_factory=_Alike)
 
 
-def read_history(lines: Iterable[bytes]) -> History:
-    """Read a ledger. Attempts in check mode are listed, and what they wrote of hosts is left out: nothing was done.
+def read_history(lines: Iterable[bytes], checker: Checker | None = None) -> History:
+    """Read a ledger, which a ``checker`` verifies in passing.
+
+    Attempts in check mode are listed, and what they wrote of hosts is left out: nothing was done.
 
     Evidence that has not its shape is named in ``malformed`` and otherwise left out, for a host must not be able to
     prevent the report. Raises FleetError of kind ``ledger_damaged`` where a line is no entry.
     """
     history = History()
-    for number, entry in enumerate(read_entries(lines), start=1):
+    for number, entry in enumerate(read_entries(lines, checker), start=1):
         try:
             _take_entry(history, entry)
         except shapes.MalformedError:
@@ -142,9 +162,9 @@ def _take_approval(history: History, said: Mapping[str, Any]) -> None:
         history.approvals.append(approval)
 
 
-def _take_stage(host: HostHistory, outcome: str, data: Mapping[str, Any], alike: Alike) -> None:
+def _take_stage(host: HostHistory, outcome: str, data: Mapping[str, Any], alike: _Alike) -> None:
     if outcome in _DONE:
-        host.staged = _merged(host.staged, alike.of(shapes.cves(data.get("cves", {}))))
+        host.staged = _merged(host.staged, alike.cves(data.get("cves", {})))
         host.not_reversible = shapes.names(shapes.mapping(data.get("rollback", {})).get("cannot", []))
 
 
@@ -171,7 +191,7 @@ def _take_outcome(host: HostHistory, entry: Mapping[str, Any], data: Mapping[str
 
 
 def _take_step(
-    host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime, alike: Alike
+    host: HostHistory, entry: Mapping[str, Any], data: Mapping[str, Any], moment: datetime, alike: _Alike
 ) -> None:
     phase, outcome = entry["phase"], entry["outcome"]
     if outcome == EntryOutcome.INTENT:
@@ -192,7 +212,7 @@ def _take_step(
     if phase == Phase.PREFLIGHT:
         host.appeared = shapes.names(data.get("appeared", []))
     elif phase in (Phase.APPLY, Phase.ROLLBACK) and "after" in data:
-        before, after = alike.of(shapes.versions(data.get("before", {}))), alike.of(shapes.versions(data["after"]))
+        before, after = alike.versions(data.get("before", {})), alike.versions(data["after"])
         # The first `before` stays: a later attempt, and the rollback, begin from what the first change left.
         host.before = _merged(before, host.before)
         host.after = _merged(host.after, after)
