@@ -17,10 +17,11 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Document
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.history_page import write_history
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.html import write_html
 from ansible_collections.bankops.fleet.tests.fakes.report_documents import document
+from ansible_collections.bankops.fleet.tests.fakes.report_figures import CYCLES
+from ansible_collections.bankops.fleet.tests.fakes.report_histories import history
 from ansible_collections.bankops.fleet.tests.services.browser import Reader, chromium, open_and_filter
 
 MANY = 10_000
@@ -45,16 +46,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "hostile": document(hostile=True),
         "many": document(hosts=MANY, updates=200),
     }
+    past, links = history()
     made = {kind: write_html(content, folder / kind)[0] for kind, content in kinds.items()}
-    for kind in ("few", "hostile"):
-        made[f"{kind} history"] = write_history(kinds[kind], folder / kind, links(kinds[kind]))[0]
+    made["history"] = write_history(past, folder / "history", links)[0]
+    attacks = {plan.plan: {"javascript:": "javascript:alert(1)"} for plan in kinds["hostile"].plans}
+    made["hostile history"] = write_history(kinds["hostile"], folder / "hostile", attacks)[0]
     return made
-
-
-def links(content: Document) -> dict[str, dict[str, str]]:
-    return {
-        plan.plan: {"report": "2026-11/report.html", "bundle": "seals/javascript:alert(1)"} for plan in content.plans
-    }
 
 
 @pytest.fixture
@@ -253,7 +250,7 @@ NOT_CONTRAST = {**ALL, "rules": {"color-contrast": {"enabled": False}}}
     [({"color_scheme": "light"}, ALL), ({"color_scheme": "dark"}, CONTRAST), ({"viewport": NARROW}, NOT_CONTRAST)],
     ids=["light", "dark", "narrow"],
 )
-@pytest.mark.parametrize("kind", ["least", "few history"])
+@pytest.mark.parametrize("kind", ["least", "history"])
 def test_keeps_nobody_from_reading_it(read: Open, kind: str, how: dict[str, Any], rules: dict[str, Any]) -> None:
     # axe-core is a script that the page's policy would not let run.
     page = read(kind, bypass_csp=True, **how).page
@@ -269,7 +266,7 @@ def test_keeps_nobody_from_reading_it(read: Open, kind: str, how: dict[str, Any]
     assert found == []
 
 
-@pytest.mark.parametrize("kind", ["few", "few history", "hostile", "hostile history"])
+@pytest.mark.parametrize("kind", ["few", "history", "hostile", "hostile history"])
 @pytest.mark.parametrize("viewport", [NARROW, {"width": 1360, "height": 900}], ids=["narrow", "wide"])
 def test_is_never_wider_than_the_screen(read: Open, kind: str, viewport: dict[str, int]) -> None:
     page = read(kind, viewport=viewport).page
@@ -326,13 +323,20 @@ def test_ten_thousand_hosts_open_and_are_filtered_within_two_seconds(browser: Br
 
 
 def test_the_history_shows_every_plan_and_the_way_to_its_bundle(read: Open) -> None:
-    page = read("few history").page
+    page = read("history").page
+    assert page.locator("h2[id^=cycle]").all_inner_texts() == [f"Cycle {cycle}" for cycle in reversed(CYCLES)]
+    # Those of long ago are there, and folded.
+    folded = page.get_by_text("2 plans: 2 sealed")
+    assert folded.count() == len(CYCLES) - 1
+    folded.last.click()
+    expect(page.get_by_role("region", name=f"Plans of cycle {CYCLES[0]}").locator("tbody tr")).to_have_count(2)
     plans = page.get_by_role("region", name="Plans of cycle 2026-11")
     assert plans.locator('tbody [data-label="Tenant"]').all_inner_texts() == ["beta", "alpha"]
     expect(plans.locator("tbody tr").first).to_contain_text("incomplete")
     unfinished = page.get_by_role("region", name="Attempts that were not closed")
     assert unfinished.locator('tbody [data-label="State"]').all_inner_texts() == ["✕ incomplete"] * 2
-    report = plans.get_by_role("link", name="report").first
-    assert report.get_attribute("href") == "2026-11/report.html"
-    # What looks like a scheme is a file like any other.
-    assert plans.get_by_role("link", name="bundle").first.get_attribute("href") == "seals/javascript%3Aalert%281%29"
+    assert [link.get_attribute("href") for link in plans.get_by_role("link").all()] == [
+        "2026-11/beta/report.html",
+        "2026-11/alpha/report.html",
+        "seals/alpha/0006/",
+    ]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import AttemptRow, Document, PlanRow
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page import charts, shell
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
@@ -50,7 +49,7 @@ class CycleHistory:
 def write_history(document: Document, folder: Path, links: Links) -> list[Path]:
     """Write ``history.html`` into ``folder``, whole or not at all; return its path in a list.
 
-    Raises FleetError of kinds ``bad_link`` and ``report_unwritable``.
+    Raises FleetError of kind ``report_unwritable``, and ValueError for a link that is not relative.
     """
     path = folder / NAME
     with whole_file(path) as temporary:
@@ -59,7 +58,7 @@ def write_history(document: Document, folder: Path, links: Links) -> list[Path]:
 
 
 def render_history(document: Document, links: Links) -> str:
-    """The page of a document whose scope is a tenant or the fleet. Raises FleetError of kind ``bad_link``."""
+    """The page of a document whose scope is a tenant or the fleet. Raises ValueError as above."""
     shown = [metric for metric in document.metrics if metric.unit in ("percent", "days")]
     return shell.page(
         "history.html.j2",
@@ -93,9 +92,5 @@ def _cycles(document: Document, links: Links) -> list[CycleHistory]:
 def _url(plan: str, path: str) -> str:
     """A relative path as a URL. What is quoted has no scheme, so it stays beside the page."""
     if path.startswith(("/", "\\")):
-        raise FleetError(
-            f"The history page's link of plan {plan} is {path!r}, which is not relative.",
-            kind="bad_link",
-            remedy="Give a path from the folder of the history page, such as 2026-11/report.html.",
-        )
+        raise ValueError(f"the link of plan {plan} is no path from the folder of the history page: {path!r}")
     return quote(path.encode("utf-8", "surrogateescape"))

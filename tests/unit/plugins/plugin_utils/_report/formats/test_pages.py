@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import HostRow, Metric, TrendPoint
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.history_page import (
     render_history,
@@ -67,7 +66,8 @@ def test_a_set_of_hosts_is_the_same_set_in_the_page(wanted: list[set[int]]) -> N
     row = document(hosts=1, tenants=1).hosts[0]
     hosts = [replace(row, host=f"host{number}") for number in range(41)]
     sets = HostSets(hosts)
-    numbers = [sets.number(row.tenant, tuple(f"host{n}" for n in sorted(one)), row.plan) for one in wanted]
+    names = [tuple(f"host{number}" for number in sorted(one)) for one in wanted]
+    numbers = [sets.number(row.tenant, each, row.plan) for each in names]
     stored = sets.stored()
     assert [members(stored, number) for number in numbers] == wanted
 
@@ -165,7 +165,6 @@ def test_a_link_of_the_history_leads_to_a_file_beside_it(tmp_path: Path) -> None
     assert 'href="2026-11/re%20port.html"' in page
     assert 'href="javascript%3Aalert%281%29"' in page
     for path in ("/etc/passwd", "//evil.example/report.html", "\\\\evil.example\\report.html"):
-        with pytest.raises(FleetError) as caught:
+        with pytest.raises(ValueError, match="no path from the folder"):
             write_history(report, tmp_path, {plan: {"report": path}})
-        assert caught.value.kind == "bad_link"
     assert list(tmp_path.iterdir()) == []
