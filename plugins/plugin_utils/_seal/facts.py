@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress, read_progress
+from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.outcome import count
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import (
@@ -38,6 +39,7 @@ class Facts:
         ]
 
 
+@collector_paused()
 def read_facts(head: Mapping[str, Any], lines: Callable[[], Iterable[bytes]]) -> Facts:
     """Read a ledger that was verified before; ``lines`` gives it anew each time. Raises FleetError as the readers."""
     progress, history = read_progress(lines()), read_history(lines())

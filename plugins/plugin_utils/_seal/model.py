@@ -30,8 +30,8 @@ HOSTS, APPROVALS, REPORTS = "hosts", "approvals", "reports"
 BUNDLES = "bundles"
 """Where they go below ``fleet_state_dir`` when nobody says otherwise."""
 
-SUMMARY = "summary.md"
-"""The one report that says what was planned, and nothing of what became of it."""
+NO_RESULTS = frozenset((f"{REPORTS}/summary.md", f"{REPORTS}/deliveries.json"))
+"""What is kept among the reports and says nothing of what became of the plan."""
 
 _FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -19,10 +19,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     HOSTS,
     LEDGER,
+    NO_RESULTS,
     PLAN,
     REPORTS,
     SEAL,
-    SUMMARY,
     Seal,
     Why,
 )
@@ -56,7 +56,7 @@ def check_plan(bundle: Bundle, seal: Seal, head: Mapping[str, Any] | None) -> It
         if bundle.digests.get(path) != entry["digest"]:
             what = f"is not the document of {host} that the plan names ({entry['digest'][:16]})"
             yield bundle.finding(FindingKind.HOST_CHANGED, what, path)
-    if not any(path.startswith(f"{REPORTS}/") and path != f"{REPORTS}/{SUMMARY}" for path in bundle.digests):
+    if not any(path.startswith(f"{REPORTS}/") and path not in NO_RESULTS for path in bundle.digests):
         yield bundle.finding(FindingKind.REPORT_MISSING, "nobody has made a report of what became of the plan", REPORTS)
 
 
