@@ -182,7 +182,7 @@ def refuse_new_hosts(state: State, head: dict[str, Any], progress: Progress, hos
     stopped = state.stop_requested(head["tenant"])
     if stopped:
         raise FleetError(
-            f"{stopped} asks to stop.", kind="stopped", remedy="Remove the file, then run patch_apply.yml again."
+            f"{stopped} asks to stop.", kind="stopped", remedy="Remove it, then run patch_apply.yml again."
         )
     may_fail = head["limits"]["max_failed"]
     spent = [host for host in progress.spent if host not in hosts]

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
     CYCLE_PLANS,
     ENTRIES,
@@ -71,13 +70,3 @@ def _as_lease(row: RowMapping) -> Lease:
 def read_dates(connection: Connection, wanted: Select[Any]) -> dict[str, str]:
     """The days by key."""
     return {row.key.decode(): row.day.isoformat() for row in connection.execute(wanted)}
-
-
-def spool_gap(spool: str, taken: int, number: int) -> FleetError:
-    """The error for a spool that has lost records."""
-    return FleetError(
-        f"Of spool {spool} the records {taken + 1} to {number - 1} are missing.",
-        kind="spool_damaged",
-        remedy="Find out who took them out; move the spool's folder aside when nothing can bring them back.",
-        data={"taken": taken, "number": number},
-    )

@@ -17,6 +17,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, decoded, digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import leases
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.connection import Database
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.intake import take_in
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.plans import DatabasePlanWriter
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.queries import (
     as_cycle,
@@ -26,7 +27,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.quer
     published,
     read_dates,
     read_leases,
-    spool_gap,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.schema import prepare
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
@@ -42,7 +42,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tabl
     REPORTS,
     SEAL_FILES,
     SEALS,
-    SPOOLS,
     STOPS,
     TORN,
 )
@@ -70,7 +69,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
 )
 
 # Read at a time, so that neither a large ledger stands in memory nor a transaction stays open while its reader thinks.
-_ENTRIES_AT_ONCE = 256
+_ENTRIES_AT_ONCE = 1024
 _EVERYBODY = ""
 
 
@@ -183,24 +182,7 @@ class DatabaseState(TakesIn):
     def take_in(self, tenant: str, plan: str, spool: str, records: Iterable[Record], torn: Sequence[bytes] = ()) -> int:
         with self._writing() as connection:
             plan_id = self._locked_plan(connection, tenant, plan)
-            own = {"plan_id": plan_id, "tenant": tenant}
-            wanted = select(SPOOLS.c.taken).where(SPOOLS.c.plan_id == plan_id, SPOOLS.c.spool == spool)
-            taken_before = taken = int(connection.execute(wanted).scalar() or 0)
-            seq, last = last_line(connection, plan_id)
-            rows = []
-            for record in records:
-                if record.number <= taken:
-                    continue
-                if record.number != taken + 1:
-                    raise spool_gap(spool, taken, record.number)
-                taken, seq, last = record.number, seq + 1, checked_line(record.build(last))
-                rows.append({**own, "seq": seq, "line": last})
-            if rows:
-                connection.execute(insert(ENTRIES), rows)
-                put(connection, SPOOLS, [{**own, "spool": spool, "taken": taken}])
-            ends = [{**own, "spool": spool, "number": n, "content": end} for n, end in enumerate(torn, start=1)]
-            put(connection, TORN, ends)
-        return taken - taken_before
+            return take_in(connection, plan_id, tenant, spool, records, torn)
 
     # Approvals and baselines
 

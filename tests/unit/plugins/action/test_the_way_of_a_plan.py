@@ -236,7 +236,7 @@ def test_a_batch_does_not_start_when_a_stop_is_requested(tmp_path: Path) -> None
     assert controller.run(PLAN).returncode == 0
     controller.state.request_stop("alpha", "a person wants to look first")
     run = controller.run(play("fleet", OPEN), BATCH, play("fleet", CLOSE))
-    assert "STOP asks to stop. Remove the file" in run.stdout
+    assert "STOP asks to stop. Remove it" in run.stdout
     assert {outcome for outcome, _reason in controller.outcomes().values()} == {"not_attempted"}
     assert not [entry for entry in controller.entries() if entry["phase"] == "preflight"]
 

@@ -21,6 +21,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database import plans
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database import state as database_state
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store import open_state
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
 from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY
@@ -137,6 +138,18 @@ def test_a_file_that_is_no_database_is_damaged(state: SpooledState, file: Path) 
         state.tenants()
     assert (refused.value.kind, str(file) in refused.value.message) == ("state_damaged", True)
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_a_long_ledger_is_read_in_portions_and_not_only_at_once(
+    state: SpooledState, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_state, "_ENTRIES_AT_ONCE", 2)
+    plan = publish(state)
+    for number in range(count):
+        state.append("tenant1", plan, lambda last: b"%d" % (int(last or -1) + 1))
+        assert next(iter(state.entries("tenant1", plan))) == b"0", number
+    assert [int(line) for line in state.entries("tenant1", plan)] == list(range(count))
 
 
 def test_a_plan_that_somebody_changed_is_refused(state: SpooledState, file: Path) -> None:

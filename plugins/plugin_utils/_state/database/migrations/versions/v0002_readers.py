@@ -33,7 +33,8 @@ READ = (
 HIDDEN = ("leases", "stops", "spools", "alembic_version")
 
 GRANT = """
-CREATE FUNCTION grant_reader(reader_tenant text, reader text) RETURNS void LANGUAGE plpgsql AS $body$
+CREATE FUNCTION grant_reader(reader_tenant text, reader text) RETURNS void
+LANGUAGE plpgsql SET client_min_messages = warning AS $body$
 DECLARE
     readable text;
     shown text;
@@ -59,7 +60,8 @@ END
 $body$
 """
 REVOKE = """
-CREATE FUNCTION revoke_reader(reader text) RETURNS void LANGUAGE plpgsql AS $body$
+CREATE FUNCTION revoke_reader(reader text) RETURNS void
+LANGUAGE plpgsql SET client_min_messages = warning AS $body$
 DECLARE
     readable text;
 BEGIN
