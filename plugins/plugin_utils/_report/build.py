@@ -132,7 +132,7 @@ class _Builder:
             well=not any(report.troubles for report in reports),
             troubles=tuple(self._troubles(reports)),
             plans=tuple(rows.plan_row(facts) for facts in self.plans),
-            hosts=tuple(rows.host_row(report, host) for report in reports for host in report.hosts),
+            hosts=tuple(row for report in reports for row in rows.host_rows(report, report.hosts)),
             counts={outcome.value: sum(report.counts[outcome.value] for report in reports) for outcome in HostOutcome},
             batches=tuple(row for report in reports for row in rows.batch_rows(report)),
             changes=tuple(row for report in reports for row in rows.change_rows(report, report.hosts)),

@@ -41,7 +41,7 @@ class Documents:
         self._alike, self._updates = Alike(), Once[tuple[PendingUpdate, ...]]()
         self._noted: Once[None] = Once()
         self._made: dict[tuple[Any, ...], PendingUpdate] = {}
-        self._places: dict[tuple[str, str, str], Place] = {}
+        self._places: dict[Place, Place] = {}
         self.staged_cves: dict[str, list[str]] = {}
         self.places: dict[str, Place] = {}
         self._pending: dict[str, tuple[PendingUpdate, ...] | None] = {}
@@ -75,8 +75,8 @@ class Documents:
             # The history keeps what was staged, so that no other comes by its identity.
             self._noted.of(transaction, partial(self._note_staged, transaction, staged), id(staged))
         said = document.get("placement") or {}
-        place = (said.get("cloud", UNKNOWN), said.get("region", UNKNOWN), said.get("environment", UNKNOWN))
-        self.places[host] = self._places.setdefault(place, Place(*place))
+        place = Place(*(str(said.get(key, UNKNOWN)) for key in Place._fields))
+        self.places[host] = self._places.setdefault(place, place)
         pending, levels = document["pending"], document["policy"].get("service_levels") or DEFAULT_LEVELS
         self._pending[host] = None
         if document["state_digest"] is not None:

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import ExceptionRow
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.exceptions import exception_rows
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import HostResult, Place, Report
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import Place, Report
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.remediation import Remediation
 
 ALL = "all"
@@ -42,31 +42,33 @@ class PlanFacts:
         return exception_rows(self.report, self.as_of)
 
     @cached_property
-    def groups(self) -> dict[str, tuple[Group, ...]]:
-        """The groups that each host counts in; hosts that are gone from the inventory are nowhere that is known."""
-        tenant = self.report.tenant
-        made: dict[Place, tuple[Group, ...]] = {}
-        found = {host: made.setdefault(Place(), _groups(tenant, Place())) for host in self.report.missing}
-        for host in self.report.hosts:
-            if host.place not in made:
-                made[host.place] = _groups(tenant, host.place)
-            found[host.host] = made[host.place]
-        return found
+    def _places(self) -> dict[str, Place]:
+        """Where each host counts; those that are gone from the inventory are nowhere that is known."""
+        return {**dict.fromkeys(self.report.missing, Place()), **{host.host: host.place for host in self.report.hosts}}
 
     @cached_property
     def _spreads(self) -> dict[int, tuple[tuple[str, ...], Counter[Group]]]:
         return {}
 
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """All hosts, those among them that are gone from the inventory."""
+        return tuple(self._places)
+
     def spread(self, hosts: tuple[str, ...]) -> Counter[Group]:
         """How many of the hosts are in each group; of a tuple that comes again it is known."""
         if id(hosts) not in self._spreads:
             # The tuple is kept, so that no other one takes its identity.
-            self._spreads[id(hosts)] = hosts, Counter(group for host in hosts for group in self.groups[host])
+            self._spreads[id(hosts)] = hosts, self.count(hosts)
         return self._spreads[id(hosts)][1]
 
-    def count(self, hosts: Iterable[HostResult]) -> Counter[Group]:
-        """How many of these hosts are in each group."""
-        return Counter(group for host in hosts for group in self.groups[host.host])
+    def count(self, hosts: Iterable[str]) -> Counter[Group]:
+        """The same of hosts that are counted once."""
+        found: Counter[Group] = Counter()
+        for place, number in Counter(map(self._places.__getitem__, hosts)).items():
+            for group in _groups(self.report.tenant, place):
+                found[group] += number
+        return found
 
 
 def _groups(tenant: str, place: Place) -> tuple[Group, ...]:

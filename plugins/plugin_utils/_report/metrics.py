@@ -90,15 +90,15 @@ def _metric(definition: Definition, tallied: Tally, groups: Sequence[Group]) -> 
 def _tally_population(tallies: dict[str, Tally], facts: PlanFacts) -> None:
     """Coverage and posture: of every host of the plan, and of those that the inventory has no more."""
     hosts = facts.report.hosts
-    everybody = Counter(group for groups in facts.groups.values() for group in groups)
-    judged = [host for host in hosts if _is_judged(host)]
+    everybody = facts.count(facts.everybody)
+    judged = [host.host for host in hosts if _is_judged(host)]
     late = {
         host
         for left in facts.remediation.left
         if left.update.is_security and _age_in_time(facts, left.update.first_seen, left.update.allowed_days) is False
         for host in left.hosts
     }
-    current = [host for host in hosts if host.pending is not None and host.host not in late]
+    current = [host.host for host in hosts if host.pending is not None and host.host not in late]
     for name, hits in (("coverage", judged), ("posture", current)):
         tallies[name].hits.update(facts.count(hits))
         tallies[name].of.update(everybody)
@@ -154,17 +154,17 @@ def _tally_remedied(tallies: dict[str, Tally], facts: PlanFacts) -> None:
 
 def _tally_changes(tallies: dict[str, Tally], facts: PlanFacts) -> None:
     begun = [host for host in facts.report.hosts if host.began_change]
-    failed = [host for host in begun if host.outcome is not HostOutcome.VERIFIED]
-    tallies["change_failure_rate"].of.update(facts.count(begun))
+    failed = [host.host for host in begun if host.outcome is not HostOutcome.VERIFIED]
+    tallies["change_failure_rate"].of.update(facts.count(host.host for host in begun))
     tallies["change_failure_rate"].hits.update(facts.count(failed))
-    rolled_back = [host for host in facts.report.hosts if host.outcome is HostOutcome.ROLLED_BACK]
+    rolled_back = [host.host for host in facts.report.hosts if host.outcome is HostOutcome.ROLLED_BACK]
     tallies["rollbacks"].hits.update(facts.count(rolled_back))
 
 
 def _tally_exceptions(tallies: dict[str, Tally], facts: PlanFacts) -> None:
     for exception in facts.exceptions:
         name = "exceptions_expired" if exception.expired else "exceptions"
-        own = {group for host in exception.hosts for group in facts.groups.get(host, ())}
+        own = facts.spread(exception.hosts)
         # Each counts once in each group that it is about.
         tallies[name].hits.update({(ALL, ALL), ("tenant", exception.tenant), *own})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState, HostOutcome, InService
@@ -38,8 +38,7 @@ class PendingUpdate:
     allowed_days: int | None
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a host is and what it is for; ``unknown`` where nobody has said it."""
 
     cloud: str = "unknown"

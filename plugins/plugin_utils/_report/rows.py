@@ -88,8 +88,17 @@ def _state(facts: PlanFacts, applied: Sequence[AttemptResult]) -> str:
     return "open"
 
 
-def host_row(report: Report, host: HostResult) -> HostRow:
-    """A host of the population."""
+def host_rows(report: Report, hosts: Iterable[HostResult]) -> Iterator[HostRow]:
+    """These hosts of the population."""
+    changed: dict[int, int] = {}
+    for host in hosts:
+        # Hosts of one kind have the very same changes.
+        if id(host.changes) not in changed:
+            changed[id(host.changes)] = sum(change.changed for change in host.changes)
+        yield _host_row(report, host, changed[id(host.changes)])
+
+
+def _host_row(report: Report, host: HostResult, changed: int) -> HostRow:
     return HostRow(
         tenant=report.tenant,
         cycle=report.cycle,
@@ -106,7 +115,7 @@ def host_row(report: Report, host: HostResult) -> HostRow:
         batch=host.batch,
         scanned=host.pending is not None,
         updates=host.updates,
-        changed=sum(change.changed for change in host.changes),
+        changed=changed,
         rebooted=host.rebooted,
         seconds=host.seconds,
         away_seconds=host.away_seconds,

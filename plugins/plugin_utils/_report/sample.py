@@ -28,7 +28,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.facts import PlanFacts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import PendingUpdate
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.rows import approval_rows, change_rows, host_row
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.rows import approval_rows, change_rows, host_rows
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 METHOD = (
@@ -67,7 +67,7 @@ def _dossiers(state: State, facts: PlanFacts, names: Sequence[str]) -> Iterable[
     for host in report.hosts:
         if host.host in steps:
             yield _dossier(
-                host_row(report, host),
+                next(host_rows(report, [host])),
                 host.pending,
                 approvals,
                 [replace(row, hosts=(host.host,)) for row in change_rows(report, [host])],
@@ -94,9 +94,11 @@ def _pending(update: PendingUpdate) -> str:
 
 def _steps(state: State, tenant: str, plan: str, hosts: Sequence[str]) -> dict[str, list[Step]]:
     """What the ledger says of these hosts. Only lines that name one are parsed, of many thousands."""
-    marks = {f'"host":{json.dumps(host, ensure_ascii=False)},'.encode() for host in hosts}
+    key = b'"host":'
+    marks = tuple(key + json.dumps(host, ensure_ascii=False).encode() + b"," for host in hosts)
     found: dict[str, list[Step]] = {host: [] for host in hosts}
-    lines = (line for line in state.entries(tenant, plan) if any(mark in line for mark in marks))
+    # The keys are sorted: after the host there is nothing that a host has said.
+    lines = (line for line in state.entries(tenant, plan) if line.startswith(marks, line.rfind(key)))
     for entry in read_entries(lines):
         if entry["host"] in found:
             found[entry["host"]].append(_step(entry))
