@@ -24,30 +24,34 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history impo
 
 @dataclass(frozen=True)
 class Facts:
-    """A plan and its ledger, read once. ``hosts`` are the hosts' counts by outcome, as every report has them."""
+    """A plan and its ledger, read once.
+
+    ``hosts`` are counts by outcome, as every report has them; of each attempt ``{"number", "purpose", "state"}``.
+    """
 
     progress: Progress
-    history: History
     hosts: dict[str, int]
-
-    @property
-    def attempts(self) -> list[dict[str, Any]]:
-        """``{"number", "purpose", "state"}`` of each attempt."""
-        return [
-            {"number": attempt.number, "purpose": attempt.purpose, "state": attempt.state.value}
-            for attempt in self.history.attempts.values()
-        ]
+    attempts: list[dict[str, Any]]
 
 
 @collector_paused()
 def read_facts(head: Mapping[str, Any], lines: Callable[[], Iterable[bytes]]) -> Facts:
     """Read a ledger that was verified before; ``lines`` gives it anew each time. Raises FleetError as the readers."""
-    progress, history = read_progress(lines()), read_history(lines())
+    # One after the other: of a large plan each is some hundred megabytes.
+    hosts, attempts = _counted(head, read_history(lines()))
+    return Facts(read_progress(lines()), hosts, attempts)
+
+
+def _counted(head: Mapping[str, Any], history: History) -> tuple[dict[str, int], list[dict[str, Any]]]:
     outcomes = {
         host: outcome_of(history.hosts.get(host, HostHistory()), entry)[0].value
         for host, entry in head["hosts"].items()
     }
-    return Facts(progress, history, count(outcomes, head["hosts"]))
+    attempts = [
+        {"number": attempt.number, "purpose": attempt.purpose, "state": attempt.state.value}
+        for attempt in history.attempts.values()
+    ]
+    return count(outcomes, head["hosts"]), attempts
 
 
 def left_of(head: Mapping[str, Any], progress: Progress) -> list[str]:

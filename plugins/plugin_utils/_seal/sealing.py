@@ -11,7 +11,7 @@ a crash has prevented is made by the next run.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -139,8 +139,8 @@ def _find(state: State, tenant: str, plan: str) -> tuple[Seal, dict[str, bytes]]
 
 
 def _seal(book: Book, sealer: Sealer, now: datetime) -> tuple[Seal, Mapping[str, bytes]]:
-    why_closed(book, book.progress(), now)
-    with _alone(book, sealer.owner, now):
+    left = _left_half_changed(book, now)
+    with _alone(book, sealer.owner, left, now):
         # Looked at again: from here on nobody opens an attempt.
         ledger = verify_ledger(book)
         facts = read_facts(book.head, lambda: book.state.entries(book.tenant, book.plan))
@@ -208,8 +208,15 @@ def _refuse_changed(state: State, seal: Seal) -> None:
         )
 
 
+def _left_half_changed(book: Book, now: datetime) -> list[str]:
+    """The hosts that stay in the middle of their change when the plan is closed. Raises as ``why_closed`` does."""
+    progress = book.progress()
+    why_closed(book, progress, now)
+    return list(progress.unfinished)
+
+
 @contextmanager
-def _alone(book: Book, owner: str, now: datetime) -> Iterator[None]:
+def _alone(book: Book, owner: str, left: Iterable[str], now: datetime) -> Iterator[None]:
     """Keep attempts from being opened on the plan meanwhile. What dead ones left half changed stays protected."""
     names = lease_names(book.plan, book.head, [], changes_hosts=False)
     book.state.acquire(book.tenant, names, owner, seconds=LEASE_SECONDS, now=now, is_dead=is_dead)
@@ -218,7 +225,7 @@ def _alone(book: Book, owner: str, now: datetime) -> Iterator[None]:
     finally:
         book.state.release(book.tenant, owner)
         try:
-            keep_left(book.state, book.tenant, book.plan, book.head, book.progress().unfinished, now)
+            keep_left(book.state, book.tenant, book.plan, book.head, left, now)
         except FleetError as problem:
             # Whoever has taken the plan meanwhile protects them.
             if problem.kind != "lease_held":
