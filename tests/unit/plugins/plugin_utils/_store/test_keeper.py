@@ -189,10 +189,11 @@ def test_a_database_that_is_away_is_complained_about_until_it_is_back(
             raise FleetError("The server is away.", kind="store_unreachable")
 
         away.setattr(SpooledState, "renew", renew)
+        until((kept.root / "keeper").read_text)
         time.sleep(0.5)
         with pytest.raises(FleetError, match=r"None has reached the database since .* The server is away\.") as silent:
             run.sign_of_life(kept, after=0)
         assert silent.value.kind == "keeper_silent"
-    time.sleep(0.2)
+    until(lambda: not (kept.root / "keeper").read_text())
     moment = run.sign_of_life(kept, after=10)
     until(lambda: run.lease().heartbeat == moment)
