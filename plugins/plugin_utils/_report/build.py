@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import co
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import START
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import this_version
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import rows
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import collect
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.compare import compare
@@ -146,7 +147,7 @@ class _Builder:
             metrics=metrics(tally(self.plans)),
             trend=tuple(TrendPoint(cycle, figures.values()) for cycle, figures in cycles),
             frameworks=(),
-            comparison=_comparison(cycles),
+            comparison=_comparison(cycles, self._wanted.compare_with),
             sample=sample(self._state, self.plans, drawn.seed, drawn.size) if drawn else None,
             user_requests={
                 report.plan: _whole_numbers(report.user_requests) for report in reports if report.user_requests
@@ -230,13 +231,21 @@ def _verdict(reports: Sequence[Report]) -> str:
     return f"{attention} of {len(hosts)} hosts in {len(reports)} plans need attention; {done}"
 
 
-def _comparison(cycles: Sequence[tuple[str, Figures]]) -> Comparison | None:
-    if len(cycles) < 2:
+def _comparison(cycles: Sequence[tuple[str, Figures]], wanted: str | None) -> Comparison | None:
+    """The last cycle against the one that is wanted, or the one before; None where there is none before."""
+    *earlier, (last, now) = cycles
+    names = [name for name, _figures in earlier]
+    if wanted is not None and wanted not in names:
+        raise FleetError(
+            f"compare_with: {show(wanted)} is no cycle before {last} with a plan of the scope.",
+            kind="cycle_missing",
+            remedy=f"Cycles before it are {', '.join(names)}." if names else "There is none before it.",
+        )
+    if not earlier:
         return None
-    *earlier, (_cycle, now) = cycles
-    before_name, before = earlier[-1]
-    ever_closed = frozenset[str]().union(*(figures.closed for _name, figures in earlier))
-    return compare(before_name, before, now, ever_closed)
+    place = names.index(wanted) if wanted else len(names) - 1
+    ever_closed = frozenset[str]().union(*(figures.closed for _name, figures in earlier[: place + 1]))
+    return compare(names[place], earlier[place][1], now, ever_closed)
 
 
 def _whole_numbers(counts: Mapping[str, Any]) -> dict[str, int]:

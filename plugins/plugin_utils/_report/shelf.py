@@ -29,6 +29,8 @@ class Wanted:
     tenants: tuple[str, ...] = ()
     cycle: str | None = None
     plan: str | None = None
+    compare_with: str | None = None
+    """An earlier cycle; None for the one before."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def write_pdf(document: Document, folder: Path) -> list[Path]:
     Raises FleetError of kind ``format_unavailable`` where WeasyPrint or Pango is not installed, and of kind
     ``report_unwritable``.
     """
-    printer, fetcher = _weasyprint()
+    printer, fetcher = require_weasyprint()
     page = html(document)
     # A fetcher that is allowed no protocol refuses everything.
     content = printer(string=page, url_fetcher=fetcher(allowed_protocols=())).write_pdf(
@@ -79,7 +79,7 @@ def html(document: Document) -> str:
     )
 
 
-def _weasyprint() -> tuple[Any, Any]:
+def require_weasyprint() -> tuple[Any, Any]:
     """WeasyPrint's HTML, and its class of fetchers, which old versions do not have."""
     try:
         from weasyprint import HTML
