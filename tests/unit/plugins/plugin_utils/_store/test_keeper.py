@@ -182,8 +182,8 @@ def test_a_process_that_sleeps_gives_no_sign_of_life_to_the_database_either(run:
 def test_a_database_that_is_away_is_complained_about_until_it_is_back(
     run: Run, kept: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "KEEPER_SILENCE", 0.3)
     with monkeypatch.context() as away:
+        away.setattr(spool, "KEEPER_SILENCE", 0.3)
 
         def renew(*_arguments: object, **_more: object) -> None:
             raise FleetError("The server is away.", kind="store_unreachable")
