@@ -34,8 +34,8 @@ def ship_all(state: State, state_dir: Path) -> int:
     ``state`` is what ``open_state`` made of the same folder and ``fleet_store_url``. Returns the number of entries that
     were taken in: 0 when all had been before, and always for a state that is a folder, which has no spools.
 
-    Raises FleetError: ``spool_left`` when spools wait for a database and the state is none, ``plan_missing`` when it is
-    another database, ``spool_damaged``, ``ledger_damaged``, and those of the state.
+    Raises FleetError: ``spool_left`` when spools wait for a database and the state is none, or another one,
+    ``spool_damaged``, ``ledger_damaged``, and those of the state.
     """
     return sum(_ship_and_sweep(_accepting(state, spool), spool) for spool in spools_in(state_dir))
 
@@ -79,7 +79,12 @@ def _ship_ledger(state: TakesIn, spool: Spool, tenant: str, plan: str) -> int:
         lines, end = spool.unshipped(tenant, plan, SEGMENT)
         records = [_record(entry, tenant, plan, spool) for entry in read_entries(lines)]
         if records or torn:
-            taken += state.take_in(tenant, plan, spool.name, records, torn)
+            try:
+                taken += state.take_in(tenant, plan, spool.name, records, torn)
+            except FleetError as problem:
+                if problem.kind == "plan_missing":
+                    raise _left(spool, f"has records, and {problem.message}") from problem
+                raise
             spool.mark_shipped(tenant, plan, end)
         if len(lines) < SEGMENT:
             return taken
@@ -122,8 +127,12 @@ def _damaged(spool: Spool, what: str) -> FleetError:
 def _accepting(state: State, spool: Spool) -> TakesIn:
     if isinstance(state, TakesIn):
         return state
-    raise FleetError(
-        f"{spool.root} waits for a database, and the state is a folder.",
+    raise _left(spool, "waits for a database, and the state is a folder.")
+
+
+def _left(spool: Spool, why: str) -> FleetError:
+    return FleetError(
+        f"{spool.root} {why}",
         kind="spool_left",
-        remedy="Set fleet_store_url as the run had it that wrote this; then run this again.",
+        remedy="Set fleet_store_url as the run had it that wrote this, or move the folder aside; then run this again.",
     )

@@ -225,7 +225,8 @@ class Shipping:
         write(spool, "b" * 64, 1)
         with pytest.raises(FleetError) as refused:
             ship_all(harbour.open(), harbour.folder)
-        assert refused.value.kind == "plan_missing"
+        assert refused.value.kind == "spool_left"
+        assert f"{spool.root} has records, and plan bbbb" in refused.value.message
         assert [left.name for left in spools_in(harbour.folder)] == [spool.name]
 
 

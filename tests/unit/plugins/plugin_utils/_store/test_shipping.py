@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store import open_state
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.shipping import ship_all
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spool import callback_state
+from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import publish
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._store.contract_of_shipping import (
@@ -25,6 +29,8 @@ from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._store.co
 )
 
 __all__ = ["plan"]
+
+STORE = "ansible_collections.bankops.fleet.plugins.plugin_utils._store"
 
 
 @pytest.fixture
@@ -60,3 +66,29 @@ def test_without_a_lease_there_is_no_spool_to_write_to(harbour: Harbour, plan: s
     with pytest.raises(FleetError) as refused:
         harbour.open().evidence_dir("north", plan, "somebody")
     assert refused.value.kind == "lease_lost"
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [("", set()), ("sqlite:////srv/x.db", {"sqlalchemy"}), ("postgresql://db/x", {"sqlalchemy", "psycopg"})],
+)
+def test_what_forks_workers_imports_what_each_of_them_needs(url: str, wanted: set[str]) -> None:
+    program = f"from {STORE} import import_early; import_early({url!r}); print(*sys.modules)"
+    assert set(run_python(program).split()) & {"sqlalchemy", "psycopg", "alembic"} == wanted
+
+
+def test_a_library_that_is_missing_is_named() -> None:
+    program = (
+        f"sys.modules['sqlalchemy'] = None; from {STORE} import import_early, open_state; from pathlib import Path\n"
+        "import_early('sqlite:////srv/x.db')\n"
+        "try: open_state(Path('/srv'), 'sqlite:////srv/x.db')\n"
+        "except Exception as problem: print(problem.kind, problem)"
+    )
+    assert run_python(program).startswith("library_missing fleet_store_url names a database, and a library for it is")
+
+
+def run_python(program: str) -> str:
+    """What a program prints in a process of its own, which has imported nothing yet."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / ".collections")}
+    command = [sys.executable, "-c", f"import sys\n{program}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
