@@ -26,7 +26,7 @@ def play(
     if inventory is not None:
         (site.folder / "inventory.json").write_text(json.dumps(inventory))
         arguments = ("-i", "inventory.json", *arguments)
-    return run_ansible(site.folder, "playbook", f"bankops.fleet.{name}", "-e", json.dumps(variables), *arguments)
+    return run_ansible(site.folder, "playbook", name, "-e", json.dumps(variables), *arguments)
 
 
 def on_controller(site: Site, **more: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, subprocess.C
     line = "{{ fleet_seal | to_json }}"
     copy = {"content": line, "dest": f"{site.folder}/anchor-{{{{ fleet_seal.tenant }}}}.json", "mode": "0600"}
     anchor.write_text(json.dumps([{"name": "Keep it", "ansible.builtin.copy": copy}]))
-    return site, play(site, "evidence_seal", **on_controller(site, fleet_seal_anchors=[str(anchor)]))
+    return site, play(site, "bankops.fleet.evidence_seal", **on_controller(site, fleet_seal_anchors=[str(anchor)]))
 
 
 def test_what_is_at_its_end_is_sealed_and_the_rest_is_said_to_wait(
@@ -76,14 +76,14 @@ def test_an_anchor_gets_the_root_of_each_new_seal(sealed: tuple[Site, subprocess
         assert kept["root"] in done.stdout
     (site.folder / "anchor-alpha.json").unlink()
     again = on_controller(site, fleet_seal_anchors=[str(site.folder / "anchor.yml")], fleet_anchor_again=True)
-    assert play(site, "evidence_seal", **again).returncode == 0
+    assert play(site, "bankops.fleet.evidence_seal", **again).returncode == 0
     assert json.loads((site.folder / "anchor-alpha.json").read_text())["new"] is False
 
 
 def test_a_named_plan_that_is_not_at_its_end_fails_the_run(
     sealed: tuple[Site, subprocess.CompletedProcess[str]],
 ) -> None:
-    done = play(sealed[0], "evidence_seal", **on_controller(sealed[0], patch_cycle="2026-12"))
+    done = play(sealed[0], "bankops.fleet.evidence_seal", **on_controller(sealed[0], patch_cycle="2026-12"))
     assert done.returncode != 0
     assert "2 of 2 hosts have no final outcome" in said(done)
 
@@ -94,13 +94,13 @@ def test_an_auditor_verifies_a_copy_alone(
     site, _done = sealed
     shutil.copytree(site.folder / "state/bundles", tmp_path / "bundles")
     auditor: dict[str, Any] = {"fleet_state_dir": str(tmp_path / "none"), "fleet_seal_signers": str(site.signers)}
-    good = play(site, "evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles"))
+    good = play(site, "bankops.fleet.evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles"))
     assert good.returncode == 0, good.stdout
     assert "2 bundles verified, alone, without the state: nothing is wrong." in good.stdout
     assert not (tmp_path / "none").exists()
     (report,) = (tmp_path / "bundles/alpha").glob("*/reports/report.html")
     report.write_text("<p>all is well</p>")
-    bad = play(site, "evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles/alpha"))
+    bad = play(site, "bankops.fleet.evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles/alpha"))
     assert bad.returncode == 2
     assert "FOUND file_changed: alpha, seal 1: has the SHA-256" in said(bad)
     assert "1 bundles verified, alone, without the state: 1 finding." in bad.stdout
@@ -108,7 +108,7 @@ def test_an_auditor_verifies_a_copy_alone(
 
 def test_the_controller_verifies_against_the_state(sealed: tuple[Site, subprocess.CompletedProcess[str]]) -> None:
     site, _done = sealed
-    good = play(site, "evidence_verify", "--check", **on_controller(site))
+    good = play(site, "bankops.fleet.evidence_verify", "--check", **on_controller(site))
     assert good.returncode == 0, good.stdout
     assert "compared with the state: nothing is wrong." in good.stdout
     assert "alpha: cycle 2026-12, plan" in good.stdout
@@ -128,14 +128,14 @@ def test_what_cannot_be_verified_is_an_error_that_says_why(
     bundles = {"fleet_bundles": str(site.folder / "state/bundles")}
     signers = {"fleet_seal_signers": str(site.signers)} if variables else {}
     none = {"fleet_state_dir": str(site.folder / "none")}
-    done = play(site, "evidence_verify", **{**none, **bundles, **signers, **variables})
+    done = play(site, "bankops.fleet.evidence_verify", **{**none, **bundles, **signers, **variables})
     assert done.returncode != 0
     assert sentence in said(done)
 
 
 def test_under_a_limit_nothing_is_done(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    done = play(site, "evidence_seal", "--limit", "web1", inventory={"all": {"hosts": {"web1": {}}}})
+    done = play(site, "bankops.fleet.evidence_seal", "--limit", "web1", inventory={"all": {"hosts": {"web1": {}}}})
     assert done.returncode != 0
     assert "leave --limit out" in said(done)
 
@@ -152,11 +152,11 @@ def test_an_attempt_that_died_is_closed_after_its_hosts_were_asked(tmp_path: Pat
     inventory = {"all": {"hosts": {"web1": here, "web2": away}}}
     variables = {"fleet_state_dir": str(tmp_path / "state")}
     before = list(site.state.entries("alpha", book.plan))
-    looked = play(site, "evidence_reconcile", "--check", inventory=inventory, **variables)
+    looked = play(site, "bankops.fleet.evidence_reconcile", "--check", inventory=inventory, **variables)
     assert looked.returncode == 0, looked.stdout
     assert "would be closed as incomplete" in said(looked)
     assert list(site.state.entries("alpha", book.plan)) == before
-    done = play(site, "evidence_reconcile", inventory=inventory, **variables)
+    done = play(site, "bankops.fleet.evidence_reconcile", inventory=inventory, **variables)
     assert done.returncode == 0, done.stdout
     last = json.loads(list(site.state.entries("alpha", book.plan))[-1])
     assert last["data"]["state"] == "incomplete"

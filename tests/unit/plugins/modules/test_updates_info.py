@@ -100,3 +100,21 @@ def test_a_wrong_check_is_refused_before_the_packages_are_read(reader: Reader, r
 
 def test_an_unknown_part_of_the_selection_is_refused(reader: Reader, run: Any) -> None:
     assert "excluded" in run(selection={"excluded": ["nginx"]})["msg"]
+
+
+def test_only_what_a_plan_has_run_is_read_when_nothing_else_is_asked_for(
+    reader: Reader, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"apply": {"state": "complete", "status": 0, "started": "2026-11-21T04:23:41Z"}}
+    asked: list[Any] = []
+
+    def examine(_commands: Commands, *given: Any) -> Any:
+        asked.append(given)
+        return found
+
+    monkeypatch.setattr(updates_info, "examine", examine)
+    result = run(plan="a" * 64, runs_only=True, timeout=5)
+    assert {key: result[key] for key in ("runs", "changed")} == {"runs": found, "changed": False}
+    assert asked == [("a" * 64, 5.0)]
+    assert reader.asked == {}
+    assert "packages" not in result
