@@ -52,6 +52,7 @@ def render(document: Document) -> str:
             "document": document,
             "attention": attention[:_MOST_ATTENTION],
             "attention_count": len(attention),
+            "most_troubles": _MOST_ATTENTION,
             "troubles": list(_other_troubles(document, attention)),
             "outcomes": charts.outcomes(document.counts),
             "cve_count": Counter(cve.status.value for cve in document.cves),

@@ -117,7 +117,10 @@ def test_what_is_no_outcome_of_a_host_is_never_left_out_of_what_needs_attention(
 
 
 def test_many_hosts_that_need_attention_do_not_make_the_page_long() -> None:
-    page = render(document(hosts=3000, updates=3))
+    report = document(hosts=3000, updates=3)
+    page = render(replace(report, troubles=tuple(f"entry {number} is malformed" for number in range(5000))))
+    assert page.count("is malformed</li>") == 100
+    assert "and 4,900 more" in page
     assert "These are the first 100;" in page
     assert page.count('<th scope="row" data-label="Host">') == 100
 
