@@ -6,7 +6,7 @@
 
 ``hash`` is the SHA-256 of the canonical entry (sorted keys, no spaces, UTF-8) without the key ``hash``; ``prev`` is the
 hash of the line before, 64 zeroes in the first. What the chain alone cannot show is that lines were cut off at the end:
-the reports, and later the seal, name the count and the last hash.
+the reports name the count and the last hash, and the seal signs them.
 """
 
 from __future__ import annotations

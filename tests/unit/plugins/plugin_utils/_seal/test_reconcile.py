@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import HostHistory, outcome_of, read_history
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status import read_status
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status_console import render
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.reconcile import (
     close_dead,
     dead_attempts,
@@ -214,3 +217,18 @@ def test_a_host_without_a_record_has_no_history_of_the_reconciliation(died: tupl
     record_learned(book, attempt, "web3", learn({"runs": {}}))
     history = read_history(book.state.entries(book.tenant, book.plan))
     assert history.hosts["web3"] == HostHistory()
+
+
+def test_the_status_of_the_plan_says_so(died: tuple[Book, Attempt]) -> None:
+    book, attempt = died
+    close(book, attempt)
+    status = read_status(
+        cast("PlanHead", book.head),
+        book.plan,
+        lambda: book.state.entries(book.tenant, book.plan),
+        now=datetime.now(timezone.utc),
+        living=lambda _attempt: False,
+        stop=None,
+    )
+    assert (status.state, [each["number"] for each in status.as_data()["incomplete"]]) == ("waiting", [1])
+    assert [line for line in render(status) if line.startswith("incomplete: attempt 1 (apply), opened ")]
