@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 ---
 module: report_delivery
 short_description: Send the reports of plans to those who read them
-version_added: 0.2.0
+version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
   - Sends the reports of each tenant to the destinations that ask for them, by e-mail, into a bucket of S3, or as a

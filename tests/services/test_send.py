@@ -15,13 +15,14 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
 from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY
-from ansible_collections.bankops.fleet.tests.services.receivers import PASSWORD, free_port
+from ansible_collections.bankops.fleet.tests.services.receivers import PASSWORD, USER, free_port
 from ansible_collections.bankops.fleet.tests.services.sender import (
     BUCKET,
     FORBIDDEN,
@@ -33,6 +34,7 @@ from ansible_collections.bankops.fleet.tests.services.sender import (
     all_receivers,
     marker,
 )
+from ansible_collections.bankops.fleet.tests.unit.plugins.action.test_the_way_of_a_plan import PLAN, Controller
 
 ANN, BEN = "ann@alpha.example", "ben@beta.example"
 NOBODY, GREYLISTED = "nobody@alpha.example", "greylisted@alpha.example"
@@ -268,3 +270,49 @@ def test_a_tenant_whose_reports_are_those_of_another_keeps_nobody_from_theirs(
     assert "alpha: The reports for tenant alpha speak of beta." in run.stdout
     ((_recipients, mail),) = receivers.mail.mails[before:]
     assert marker("beta") in mail.as_string()
+
+
+def test_the_playbook_makes_the_reports_of_two_tenants_and_sends_each_its_own(
+    tmp_path: Path, receivers: Receivers
+) -> None:
+    controller = Controller(tmp_path)
+    inventory = json.loads((tmp_path / "inventory.json").read_text())
+    inventory["all"]["children"]["fleet"]["hosts"]["web3"]["fleet_tenant"] = "beta"
+    (tmp_path / "inventory.json").write_text(json.dumps(inventory))
+    planned = controller.run(PLAN)
+    assert planned.returncode == 0, planned.stdout
+    login = {"username": USER, "password": PASSWORD}
+    mails = {tenant: f"board@{tenant}.example" for tenant in TENANTS}
+    destination = {
+        "type": "email",
+        "formats": ["html", "csv", "json"],
+        "sender": "fleet@bankops.example",
+        "server": "localhost",
+        "port": receivers.mail.port,
+        "ca_file": str(receivers.trusted.ca_file),
+    }
+    variables = {
+        "patch_cycle": "2026-11",
+        "report_destinations": [
+            {**destination, "name": tenant, "tenants": [tenant], "to": [to]} for tenant, to in mails.items()
+        ],
+        "report_credentials": dict.fromkeys(TENANTS, login),
+    }
+    (tmp_path / "variables.json").write_text(json.dumps(variables))
+    send = (str(REPOSITORY / "playbooks/report_send.yml"), "-e", "@variables.json")
+    checked = controller.playbook(*send, "--check")
+    assert checked.returncode == 0, checked.stdout
+    assert "would be sent: beta to beta (email)\n" in checked.stdout
+    assert [receivers.mail.to(to) for to in mails.values()] == [[], []]
+
+    run = controller.playbook(*send)
+    assert run.returncode == 0, run.stdout
+    hosts = {"alpha": {"web1", "web2"}, "beta": {"web3"}}
+    for tenant, to in mails.items():
+        (mail,) = receivers.mail.to(to)
+        _text, *attachments = mail.iter_parts()
+        reports = {part.get_filename(): cast("bytes", part.get_payload(decode=True)).decode() for part in attachments}
+        assert f"{tenant}-2026-11-report.html" in reports
+        for content in reports.values():
+            assert not any(host in content for other in hosts.keys() - {tenant} for host in hosts[other])
+        assert set(re.findall("web[0-9]", reports[f"{tenant}-2026-11-csv-hosts.csv"])) == hosts[tenant]
