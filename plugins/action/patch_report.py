@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import choose_plans
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report import console, html
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import collect
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report import console
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.build import build_with_reports
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import ScopeKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats import html
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import summarise
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Wanted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 
@@ -42,10 +46,11 @@ class ActionModule(FleetAction):
         return {"changed": False, "reports": {tenant: str(path) for tenant, (_lines, path) in made.items()}}
 
     def _results(self, state: State, chosen: list[tuple[str, str]], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-        reports, troubles = {}, []
+        reports, troubles, now = {}, [], datetime.now(timezone.utc)
         for tenant, plan in chosen:
-            report = collect(state, tenant, plan, user_requests=arguments["user_requests"].get(tenant))
-            path = state.put_report(tenant, plan, "report.html", html.render(report).encode())
+            wanted = Wanted(ScopeKind.PLAN, (tenant,), plan=plan)
+            document, (report,) = build_with_reports(state, wanted, now, user_requests=arguments["user_requests"])
+            path = state.put_report(tenant, plan, html.NAME, html.render(document).encode())
             reports[tenant] = str(path)
             self.show([*console.render(report).splitlines(), f"report: {path}", ""])
             troubles += [f"{tenant}: {trouble}" for trouble in report.troubles]

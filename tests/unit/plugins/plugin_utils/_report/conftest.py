@@ -15,8 +15,12 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress, read_progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import build_entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.build import build
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import collect
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Document, ScopeKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats import html
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import Report
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Wanted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 BEGIN = datetime(2026, 11, 21, 2, 0, tzinfo=timezone.utc)
@@ -165,6 +169,15 @@ class Book:
     def report(self, **arguments: Any) -> Report:
         """What is reported now."""
         return collect(self.state, "north", self.plan, **arguments)
+
+    def document(self, **arguments: Any) -> Document:
+        """The document of this plan, as every format gets it."""
+        wanted = Wanted(ScopeKind.PLAN, ("north",), plan=self.plan)
+        return build(self.state, wanted, self.now + timedelta(hours=1), **arguments)
+
+    def page(self, **arguments: Any) -> str:
+        """The same as a page."""
+        return html.render(self.document(**arguments))
 
     def progress(self) -> Progress:
         """What the guards read of the same ledger."""
