@@ -21,5 +21,7 @@ def test_the_demo_patches_every_host_with_real_updates_and_no_failed_request() -
         assert "6 verified = 6 hosts" in done.stdout
         assert "3 verified = 3 hosts" in done.stdout
         assert "with 0 failed requests" in done.stdout
+        for tenant in ("alpha", "beta"):
+            assert f"demo: sealed: .lab/default/.state/bundles/{tenant}/0001-" in done.stdout
     finally:
         subprocess.run([LAB, "down"], check=True, capture_output=True)
