@@ -175,8 +175,10 @@ class CallbackModule(DefaultCallback):
             super().v2_runner_on_skipped(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
-        with self._speaking_of(parts_of(result)[2]):
+        content = parts_of(result)[2]
+        with self._speaking_of(content):
             super().v2_runner_item_on_ok(result)
+        self._handle_warnings(content)
 
     def v2_playbook_on_include(self, included_file: t.Any) -> None:
         if not self._quiet:
@@ -198,6 +200,11 @@ class CallbackModule(DefaultCallback):
     def _get_diff(self, difflist: t.Any) -> str:
         # The colours of a diff stand within its text, so it is made printable before it gets them.
         return Coloured(super()._get_diff(data_for_screen(difflist)))
+
+    def _handle_exception(self, result: t.Any, use_stderr: bool = False) -> None:
+        # Ansible itself hides the result of a task under no_log, and shows the message of its failure.
+        if "censored" not in result:
+            super()._handle_exception(result, use_stderr)
 
     def _wants_live_view(self) -> bool:
         wanted = self.get_option("live") if self.has_option("live") else True
@@ -230,6 +237,8 @@ class CallbackModule(DefaultCallback):
         with self._display._lock:
             told = self._narrator.ends(_event(host, task), how, content, check_mode=bool(fields.get("check_mode")))
         yield told
+        # Of a result that is not shown, the default callback loses them.
+        self._handle_warnings(content)
         self._say(told.lines)
 
     @contextmanager
@@ -261,10 +270,15 @@ class CallbackModule(DefaultCallback):
 
     def _custom_stats(self, custom: t.Mapping[str, t.Any]) -> None:
         self._display.banner("CUSTOM STATS: ")
-        for key in sorted(custom, key=lambda name: (name == "_run", name)):
-            dumped = self._dump_results(custom[key], indent=1).replace("\n", "")
-            self._display.display(f"\t{'RUN' if key == '_run' else key}: {dumped}")
+        for name in sorted(custom.keys() - {"_run"}):
+            self._display.display(f"\t{name}: {self._on_one_line(custom[name])}")
+        if "_run" in custom:
+            self._display.display("", screen_only=True)
+            self._display.display(f"\tRUN: {self._on_one_line(custom['_run'])}")
         self._display.display("", screen_only=True)
+
+    def _on_one_line(self, data: t.Any) -> str:
+        return str(self._dump_results(data, indent=1)).replace("\n", "")
 
     def _summarise(self) -> None:
         """Once: at the end of the run, or when it is interrupted."""

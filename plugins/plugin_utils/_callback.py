@@ -20,7 +20,7 @@ def phase_of(task: t.Any) -> str | None:
     return None if phase is None else str(phase)
 
 
-def parts_of(result: t.Any) -> tuple[t.Any, t.Any, t.Mapping[str, t.Any], t.Mapping[str, t.Any]]:
+def parts_of(result: t.Any) -> tuple[t.Any, t.Any, dict[str, t.Any], t.Mapping[str, t.Any]]:
     """Host, task, content and task fields of a result; before ansible-core 2.19 they had underscores."""
     if hasattr(result, "result"):
         return result.host, result.task, result.result, result.task_fields

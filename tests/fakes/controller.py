@@ -52,7 +52,6 @@ def _prepare(
     configuration.write_text("[defaults]\n")
     complete = {
         **os.environ,
-        **(environment or {}),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".collections"),
         "ANSIBLE_CALLBACKS_ENABLED": "bankops.fleet.evidence",
@@ -60,5 +59,6 @@ def _prepare(
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
+        **(environment or {}),
     }
     return [sys.executable, "-m", "ansible", command, *arguments], complete

@@ -19,7 +19,7 @@ from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY
 
 PLAN = "1a2b3c4d5e6f7a8b" + "0" * 48
 
-# Returns its arguments as its result; a list of phases is gone through first, as a host on its way does.
+# Returns its arguments and those in ``more`` as its result; phases are gone through first, as a host on its way does.
 ANSWER = """
 import time
 
@@ -31,8 +31,8 @@ class ActionModule(ActionBase):
         given = {**super().run(tmp, task_vars), **self._task.args}
         for phase in given.pop("phases", []):
             announce(task_vars["inventory_hostname"], phase)
-            time.sleep(float(given.get("seconds_of_a_phase", 0)))
-        return given
+            time.sleep(given.get("seconds_of_a_phase", 0))
+        return {**given, **given.pop("more", {})}
 """
 
 MODULES = ("patch_attempt", "patch_batch", "patch_host", "updates_stage")
@@ -108,8 +108,11 @@ class PatchedFleet:
         once = {"run_once": True, "delegate_to": "localhost"}
         change = {
             "name": "Take the host through its change",
-            "bankops.fleet.patch_host": "{{ results[inventory_hostname] | combine(way) }}",
-            "vars": {"way": {"phases": phases or [], "seconds_of_a_phase": seconds}},
+            "bankops.fleet.patch_host": {
+                "more": "{{ results[inventory_hostname] }}",
+                "phases": phases or [],
+                "seconds_of_a_phase": seconds,
+            },
         }
         begin = {"name": "Ask whether the batch may start", "bankops.fleet.patch_batch": {"proceed": True}}
         plays = [

@@ -113,6 +113,12 @@ class OnTerminal:
             if not self._read():
                 raise AssertionError(f"{text!r} was never printed:\n{self.text}")
 
+    def read_for(self, seconds: float) -> None:
+        """Read whatever is printed in so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._read():
+            pass
+
     def finish(self, seconds: float = 60) -> int:
         """Read until the program has ended; its exit status."""
         deadline = time.monotonic() + seconds

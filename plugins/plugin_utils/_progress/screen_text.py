@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
+
+_LAYOUT = re.compile(r"([\n\t])")
 
 MOST_CHARACTERS = 100_000
 """A longer text is shown with its beginning and its end, where errors usually stand."""
@@ -23,11 +26,11 @@ class Coloured(str):
 
 
 def for_screen(text: str) -> str:
-    """A text of any number of lines without anything but printable characters, and not longer than a screen bears."""
+    """A text of any number of lines, not longer than a screen bears, with ends of lines, tabs and what is printable."""
     if isinstance(text, Coloured):
         return text
-    shown = _shortened(text.replace("\r\n", "\n"), MOST_CHARACTERS)
-    return "\n".join(printable(line.expandtabs()) for line in shown.split("\n"))
+    parts = _LAYOUT.split(_shortened(text.replace("\r\n", "\n"), MOST_CHARACTERS))
+    return "".join(part if _LAYOUT.fullmatch(part) else printable(part) for part in parts)
 
 
 def sentence_for_screen(text: str) -> str:
