@@ -198,19 +198,19 @@ def _tenants(named: Any, known: set[str]) -> Iterator[str]:
         yield f"tenants: no plan of {show(tenant)} was ever made. Known are: {', '.join(sorted(known)) or 'none'}."
 
 
-def _credentials(kind: Kind, own: Mapping[str, Any]) -> Iterator[str]:
-    known, needed = _SECRETS[kind]
+def _credentials(way: Kind, own: Mapping[str, Any]) -> Iterator[str]:
+    known, needed = _SECRETS[way]
     unknown = sorted(str(key) for key in own if key not in known)
     if unknown:
         takes = ", ".join(sorted(known))
-        yield f"its report_credentials have {', '.join(map(show, unknown))}; type {kind} takes {takes}."
+        yield f"its report_credentials have {', '.join(map(show, unknown))}; type {way} takes {takes}."
     # What came out of a vault is no str in every version of Ansible, and becomes one.
     if any(
         isinstance(value, (Mapping, list, bool, type(None))) or not str(value).isprintable() for value in own.values()
     ):
         yield "its report_credentials are not all printable text."
     missing = sorted(needed - set(own))
-    if missing and (own or kind in WEBHOOKS):
+    if missing and (own or way in WEBHOOKS):
         yield f"its report_credentials lack {', '.join(missing)}."
 
 

@@ -146,10 +146,10 @@ def read_exceptions(path: str) -> Exceptions:
     )
 
 
-def _faults(kind: str, entries: Iterable[Mapping[str, Any]], subject: str) -> Iterator[Fault]:
+def _faults(listed: str, entries: Iterable[Mapping[str, Any]], subject: str) -> Iterator[Fault]:
     for index, entry in enumerate(entries):
-        key = f"{kind}[{index}]"
-        yield from said(key, entry, (subject, "owner", "reason", "ticket"), kind.removesuffix("s"))
+        key = f"{listed}[{index}]"
+        yield from said(key, entry, (subject, "owner", "reason", "ticket"), listed.removesuffix("s"))
         if not is_day(entry["expires"]):
             yield Fault(f"{key}.expires", show(entry["expires"]), "is no date", WRITE_DAY)
 
