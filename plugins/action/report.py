@@ -58,13 +58,17 @@ class ActionModule(FleetAction):
             return {"changed": False, "reports": {}, "briefs": {}, "msg": "The reports would be made."}
         dest = _dest(arguments["dest"])
         bundles = Path(arguments["bundles"] or self.state_dir(variables) / BUNDLES)
-        reports, briefs = {}, {}
         now = datetime.now(timezone.utc)
-        for name, want in wanted.items():
-            document = build(state, want, now, drawn=drawn, user_requests=arguments["user_requests"])
-            folder = dest if want.kind is ScopeKind.FLEET else dest / name
+        # All are built before any is written: a state that cannot be read leaves nothing behind.
+        documents = {
+            name: build(state, want, now, drawn=drawn, user_requests=arguments["user_requests"])
+            for name, want in wanted.items()
+        }
+        reports = {}
+        for name, document in documents.items():
+            folder = dest if document.scope.kind is ScopeKind.FLEET else dest / name
             reports[name] = write_reports(document, folder, arguments["formats"], links(document, folder, bundles))
-            briefs[name] = brief_of(document).as_data()
+        briefs = {name: brief_of(document).as_data() for name, document in documents.items()}
         return {"changed": False, "reports": reports, "briefs": briefs}
 
 

@@ -200,9 +200,11 @@ class _Builder:
             report = collect(self._state, volume.tenant, volume.plan)
             facts = PlanFacts(report, report.last_moment.date(), True, None, remediation(report.hosts))
         figures = figures_of(facts)
-        # What only saves time must not prevent a report of a state that this user may only read.
-        with contextlib.suppress(FleetError):
-            put_figures(self._state, volume.tenant, volume.plan, facts.report.ledger.head, figures)
+        # Nothing is added to what was sealed. And what only saves time must not prevent a report of a state that this
+        # user may only read.
+        if self._shelf.seal(volume.tenant, volume.plan) is None:
+            with contextlib.suppress(FleetError):
+                put_figures(self._state, volume.tenant, volume.plan, facts.report.ledger.head, figures)
         return figures
 
     def _ledger_head(self, volume: Volume) -> str:

@@ -32,7 +32,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.figures impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.figures import Figures
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import Report
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.sample import METHOD, draw
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Wanted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Shelf, Wanted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.report_documents import document as invented
@@ -208,6 +208,14 @@ def test_a_state_that_may_only_be_read_is_reported_all_the_same(fleet: Path, mon
 
     monkeypatch.setattr(FolderState, "put_report", refuse)
     assert of(fleet, ScopeKind.TENANT, "beta").trend
+
+
+def test_nothing_is_added_to_a_plan_that_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = put_cycle(tmp_path, "alpha", "2026-11", hosts=3)
+    monkeypatch.setattr(Shelf, "seal", lambda *_given: (4, "0" * 64))
+    (row,) = of(tmp_path, ScopeKind.FLEET).plans
+    assert (row.state, row.sealed) == ("sealed", 4)
+    assert FolderState(tmp_path).reports("alpha", plan) == []
 
 
 # This cycle against another
