@@ -41,6 +41,13 @@ def encoded(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
+def quick_json(value: Any) -> bytes:
+    """JSON as it comes, keys in their own order, for files that nobody compares. Raises TypeError as ``encoded``."""
+    import orjson
+
+    return orjson.dumps(value)
+
+
 def decoded(content: bytes) -> Any:
     """The value that JSON stands for. Raises ValueError for what is no JSON, NaN and the infinities among it."""
     import orjson

@@ -42,7 +42,7 @@ class Announcements:
             while more := os.read(self._reading, 65536):
                 received.append(more)
         *lines, self._rest = b"".join(received).split(b"\n")
-        return [(host, phase) for host, phase in map(json.loads, lines)]
+        return [tuple(json.loads(line)) for line in lines]
 
     def close(self) -> None:
         """Give the pipe back."""

@@ -111,7 +111,7 @@ class LiveView:
         """The waves that are done, the one in work, and the next ones, as many as there is room for."""
         table = Table.grid(padding=(0, 2))
         waves = list(attempt.waves().items())
-        current = next((n for n, (_, batches) in enumerate(waves) if not all(map(attempt.is_done, batches))), 0)
+        current = next((n for n, (_name, batches) in enumerate(waves) if not all(map(attempt.is_done, batches))), 0)
         first = max(0, min(current - 1, len(waves) - SHOWN_WAVES))
         for name, batches in waves[first : first + SHOWN_WAVES]:
             hosts = sum(len(batch.hosts) for batch in batches)

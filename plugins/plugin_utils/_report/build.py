@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import START
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
@@ -251,4 +252,4 @@ def _comparison(cycles: Sequence[tuple[str, Figures]], wanted: str | None) -> Co
 
 
 def _whole_numbers(counts: Mapping[str, Any]) -> dict[str, int]:
-    return {str(key): value for key, value in counts.items() if type(value) is int}
+    return {str(key): value for key, value in counts.items() if is_whole_number(value)}

@@ -35,6 +35,6 @@ def show(state: State, tenant: str, plan: str) -> list[str]:
 
 
 def _facts(state: State, tenant: str, plan: str) -> Facts:
-    head = cast("PlanHead", state.get_plan(tenant, plan))
+    head = cast(PlanHead, state.get_plan(tenant, plan))
     documents = Documents(state, tenant, plan, head, read_history(state.entries(tenant, plan)))
     return gather(head, documents, documents.staged_cves)

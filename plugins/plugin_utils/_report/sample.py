@@ -66,8 +66,9 @@ def _dossiers(state: State, facts: PlanFacts, names: Sequence[str]) -> Iterable[
     steps, approvals = _steps(state, report.tenant, report.plan, names), tuple(approval_rows(report))
     for host in report.hosts:
         if host.host in steps:
+            (host_row,) = host_rows(report, [host])
             yield _dossier(
-                next(host_rows(report, [host])),
+                host_row,
                 host.pending,
                 approvals,
                 [replace(row, hosts=(host.host,)) for row in change_rows(report, [host])],

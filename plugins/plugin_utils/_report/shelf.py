@@ -93,7 +93,7 @@ class Shelf:
     def _chosen(self, wanted: Wanted) -> list[Volume]:
         if wanted.kind is ScopeKind.PLAN:
             (tenant,) = wanted.tenants
-            head = cast("PlanHead", self._state.get_plan(tenant, str(wanted.plan)))
+            head = cast(PlanHead, self._state.get_plan(tenant, str(wanted.plan)))
             return [Volume(tenant, head["cycle"], str(wanted.plan))]
         if wanted.kind is ScopeKind.CYCLE:
             if wanted.cycle not in self.cycles:

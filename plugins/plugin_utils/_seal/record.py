@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
@@ -66,7 +67,8 @@ def check_ledger(bundle: Bundle, seal: Seal, checked: Verification) -> Iterator[
     if (checked.count, checked.head) != (seal.count, seal.head):
         yield from _other_ledger(bundle, seal, checked)
     elif checked.ok and checked.count:
-        first = json.loads(next(bundle.lines(LEDGER)))
+        (line,) = islice(bundle.lines(LEDGER), 1)
+        first = json.loads(line)
         if (first["tenant"], first["plan"], first["cycle"]) != (seal.tenant, seal.plan, seal.cycle):
             what = f"is of plan {str(first['plan'])[:16]} of tenant {first['tenant']}"
             yield bundle.finding(FindingKind.LEDGER_REPLACED, what, LEDGER)

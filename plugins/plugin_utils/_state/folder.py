@@ -213,7 +213,7 @@ class FolderState(State):
     def evidence_dir(self, tenant: str, plan: str, owner: str) -> Path:  # noqa: ARG002  all write to the same
         return self._root
 
-    def put_seal(self, tenant: str, number: int, files_of_it: dict[str, bytes]) -> None:
+    def put_seal(self, tenant: str, number: int, contents: dict[str, bytes]) -> None:
         folder = self._seals(tenant)
         with files.disk_errors(), self._exclusive(folder):
             files.make_folders(folder)
@@ -224,7 +224,7 @@ class FolderState(State):
             new = folder / f".new-{secrets.token_hex(8)}"
             try:
                 files.make_folders(new)
-                for name, content in files_of_it.items():
+                for name, content in contents.items():
                     files.write_new(new / check_name(name, "name of a file"), content)
                 files.sync(new)
                 new.rename(folder / f"{number}")

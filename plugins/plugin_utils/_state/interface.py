@@ -256,7 +256,7 @@ class State(ABC):
     # Seals: a tenant's chain of them, each kept for ever.
 
     @abstractmethod
-    def put_seal(self, tenant: str, number: int, files: dict[str, bytes]) -> None:
+    def put_seal(self, tenant: str, number: int, contents: dict[str, bytes]) -> None:
         """Keep the files of a tenant's seal, all at once. Numbers count from 1.
 
         Raises FleetError of kind ``seal_exists`` when there is one of that number, whoever was quicker, and

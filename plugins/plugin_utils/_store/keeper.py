@@ -78,7 +78,7 @@ def start_keeper(order: Order) -> None:
     os.close(order_read)
     os.close(answer_write)
     with os.fdopen(answer_read, "rb") as said:
-        answered, _, _ = select.select([said], [], [], _READY_SECONDS)
+        answered, _writable, _failed = select.select([said], [], [], _READY_SECONDS)
         answer = said.readline() if answered else b"it does not answer"
     if answer != _READY:
         process.kill()

@@ -12,8 +12,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import quick_json
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Document
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
@@ -55,10 +54,10 @@ def _pieces(document: Document) -> Iterator[bytes]:
 
 def _json(value: Any) -> bytes:
     try:
-        content = orjson.dumps(value)
+        content = quick_json(value)
     except TypeError:
         # A byte that is no UTF-8 became half a surrogate pair on its way through Python, which no JSON can hold.
-        content = orjson.dumps(_unicode(value))
+        content = quick_json(_unicode(value))
     return _UNSEEN.sub(_escaped, content)
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
-
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import quick_json
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     CveRow,
     CveStatus,
@@ -60,7 +59,7 @@ def write_oscal(document: Document, folder: Path) -> list[Path]:
         papers[POAM] = {"plan-of-action-and-milestones": poam}
     with whole_folder(folder / NAME) as temporary:
         for name, paper in papers.items():
-            (temporary / name).write_bytes(orjson.dumps(paper, option=orjson.OPT_APPEND_NEWLINE))
+            (temporary / name).write_bytes(quick_json(paper) + b"\n")
     return [folder / NAME / name for name in papers]
 
 

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from xlsxwriter import Workbook
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Document
@@ -29,6 +27,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.tabl
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.texts import CELL, shortened, visible
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
 
 NAME = "report.xlsx"
 ROWS = 1_048_576
@@ -75,6 +76,9 @@ def write_xlsx(document: Document, folder: Path) -> list[Path]:
 
     Raises FleetError of kind ``report_unwritable``.
     """
+    # What every report's module imports is paid for by those that make no sheets.
+    from xlsxwriter import Workbook
+
     path = folder / NAME
     # The library keeps the rows of each sheet in a file until the end, and leaves it there when something goes wrong.
     with whole_file(path) as temporary, TemporaryDirectory(dir=folder, prefix=f".{NAME}.") as rows:

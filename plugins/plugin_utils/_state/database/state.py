@@ -317,9 +317,9 @@ class DatabaseState(TakesIn):
 
     # Seals
 
-    def put_seal(self, tenant: str, number: int, files: dict[str, bytes]) -> None:
+    def put_seal(self, tenant: str, number: int, contents: dict[str, bytes]) -> None:
         own = {"tenant": check_name(tenant, "tenant"), "number": number}
-        rows = [{**own, "name": check_name(name, "name of a file"), "content": it} for name, it in files.items()]
+        rows = [{**own, "name": check_name(name, "name of a file"), "content": it} for name, it in contents.items()]
         with self._writing() as connection:
             self._database.exclude_others(connection, f"seals of {tenant}")
             last = connection.execute(select(func.max(SEALS.c.number)).where(SEALS.c.tenant == tenant)).scalar() or 0
