@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._once import MOST, Once
+from ansible_collections.bankops.fleet.plugins.plugin_utils._once import MOST, Alike, Once
 
 
 def test_an_object_is_worked_on_once_and_an_equal_one_by_itself() -> None:
@@ -28,3 +28,20 @@ def test_no_object_is_taken_for_one_that_is_gone() -> None:
     """Python gives the identity of an object to a later one, as soon as nobody has the first."""
     once = Once[str]()
     assert all(once.of([number], lambda number=number: str(number)) == str(number) for number in range(3 * MOST))  # type: ignore[misc]
+
+
+def test_equal_data_becomes_one_object_and_other_data_stays_apart() -> None:
+    alike = Alike()
+    first = {"after": {"openssl": "2", "nginx": None}}
+    assert alike.of({"after": {"openssl": "2", "nginx": None}}) == first
+    assert alike.of(first) is alike.of({"after": {"openssl": "2", "nginx": None}})
+    others: list[object] = [[1], [True], ["1"], [1.5], {}, []]
+    assert all(alike.of(other) is other for other in others)
+
+
+def test_what_is_kept_of_equal_data_has_a_bound_and_strange_numbers_are_no_trouble() -> None:
+    alike = Alike()
+    for number in range(3 * MOST):
+        assert alike.of([number]) == [number]
+    assert len(alike._kept) <= MOST
+    assert alike.of([2**70]) == [2**70]

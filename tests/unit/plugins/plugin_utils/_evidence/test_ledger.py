@@ -122,6 +122,39 @@ def test_every_change_to_a_ledger_is_found(forge: Any, problem: str) -> None:
     assert any(found.startswith(problem) for found in checked.problems), checked.problems
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"seconds": 1e16, "small": 1e-7, "half": 0.5},
+        {"bytes": 2**70, "least": -(2**63)},
+        {"hash": "0" * 64, "nested": {"hash": "x", "host": "web9"}},
+        {"text": '"hash":"x",', "letters": "ü\u2028\x7f"},
+    ],
+    ids=["fractions", "numbers beyond 64 bits", "other hashes", "texts"],
+)
+def test_what_encoders_write_differently_is_in_canonical_form_all_the_same(data: dict[str, Any]) -> None:
+    line = entry(None, data=data)
+    assert verify([line]).ok
+    (found,) = read_entries([line])
+    assert found["data"].keys() == data.keys()
+
+
+@pytest.mark.parametrize(
+    ("forge", "problem"),
+    [
+        (lambda line: line[:-1] + b',"tenant":"north"}', "it is not in canonical form"),
+        (lambda line: line.replace(b'"attempt":1', b'"attempt":1.0'), "its content does not match its hash"),
+        (lambda line: line.replace("ü".encode(), b"\\u00fc"), "it is not in canonical form"),
+        (lambda line: line.replace(b'"half":0.5', b'"half":5e-1'), "it is not in canonical form"),
+    ],
+    ids=["a key twice", "a whole number as a fraction", "an escape", "another form of a fraction"],
+)
+def test_an_entry_that_is_written_otherwise_is_found(forge: Any, problem: str) -> None:
+    line = entry(None, data={"half": 0.5, "text": "ü"})
+    assert forge(line) != line
+    assert any(problem in found for found in verify([forge(line)]).problems)
+
+
 def test_a_clock_that_was_put_back_turns_no_time_back_and_is_said(tmp_path: Path) -> None:
     state = FolderState(tmp_path)
     with state.write_plan("north") as writer:
