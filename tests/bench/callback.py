@@ -1,0 +1,203 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What our callbacks cost, and what ARA does, which is what people record runs with today.
+
+Two shapes of a run: 200 tasks on one host, and ten tasks on 20 hosts. The tasks are ansible.builtin.debug, the cheapest
+that Ansible still starts a worker for: no module goes to a host, so the share of a callback is as large as it can be.
+In every run an attempt is open on all hosts, as in a patch cycle: the callback gives signs of life for it, and looks at
+every result, though these carry no phase and so nothing is written but that it listens.
+
+Measured is the CPU (user and system) of ansible-playbook and all its workers. Runs with and without take turns, and
+what counts is the median of the ratios to the runs without before and after, since a busy machine slows both. The last
+line is JSON: ``overhead`` and ``progress_overhead`` (with the progress callback besides, into a pipe) are those of the
+shape that comes out worse, ``ara_overhead`` is ARA's on the same runs, ``ratio`` ARA's over ours. ``entry_ms`` is the
+CPU in milliseconds for each task that does carry a phase, and so is recorded in the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".collections"))
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState  # noqa: E402
+from ansible_collections.bankops.fleet.tests.fakes.patched_fleet import PatchedFleet  # noqa: E402
+
+SHAPES = {"1 host, 200 tasks": (1, 200), "20 hosts, 10 tasks": (20, 10)}
+ROUNDS = 9
+ROUNDS_OF_ARA = 2
+"""Its cost is no matter of per cents."""
+
+MOST_OVERHEAD = 1.05
+WITHOUT, EVIDENCE, PROGRESS, ARA = "without", "evidence", "progress", "ara"
+
+
+class Scene:
+    """A folder with a plan, on whose hosts the playbook opens an attempt before it runs the tasks."""
+
+    def __init__(self, folder: Path, hosts: int, tasks: int) -> None:
+        self.folder = folder
+        names = [f"host{number:02}" for number in range(hosts)]
+        PatchedFleet(folder, {"all": [names]}, {})
+        state = FolderState(folder / "state")
+        with state.write_plan("north") as writer:
+            plan = writer.finish({"format": 1, "tenant": "north", "hosts": {}})
+        state.acquire("north", names, "bench", seconds=3600, now=datetime.now(timezone.utc), is_dead=lambda _: False)
+        batch = {"wave": "all", "batch": 1, "of": 1, "hosts": dict.fromkeys(names, 60)}
+        opened = {
+            "plan": plan,
+            "attempt": 1,
+            "tenant": "north",
+            "cycle": "2026-11",
+            "owner": "bench",
+            "hosts": names,
+            "state_dir": str(folder / "state"),
+            "outlook": {
+                "purpose": "apply",
+                "population": hosts,
+                "before": {},
+                "spent": [],
+                "max_failed": 0,
+                "batches": [batch],
+            },
+        }
+        opening: dict[str, Any] = {
+            "name": "Open an attempt",
+            "bankops.fleet.patch_attempt": {"fleet_attempts": [opened]},
+            "run_once": True,
+        }
+        plain = [
+            {"name": f"Task {number}", "ansible.builtin.debug": {"msg": f"This is task {number}."}}
+            for number in range(tasks)
+        ]
+        self._write("plain.json", [opening, *plain])
+        self._write("phased.json", [opening, *({**task, "vars": {"fleet_phase": "hook"}} for task in plain)])
+        (folder / "ansible.cfg").write_text("[defaults]\n")
+
+    def cpu(self, kind: str, playbook: str = "plain.json") -> float:
+        """The CPU seconds of a run of a kind."""
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", playbook]
+        with (self.folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=self._environment(kind), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+            _pid, status, used = os.wait4(process.pid, 0)
+        printed = (self.folder / "log").read_text(encoding="utf-8")
+        if status != 0 or "[ERROR]" in printed or "Skipping callback" in printed:
+            raise SystemExit(f"{kind}: status {status}; its figure would mean nothing.\n{printed[-3000:]}")
+        return used.ru_utime + used.ru_stime
+
+    def recorded(self) -> int:
+        """How many entries all ledgers have."""
+        return sum(len(path.read_bytes().splitlines()) for path in (self.folder / "state").rglob("ledger.jsonl"))
+
+    def _write(self, name: str, tasks: list[dict[str, Any]]) -> None:
+        play = {"name": "Bench", "hosts": "fleet", "gather_facts": False, "tasks": tasks}
+        (self.folder / name).write_text(json.dumps([play]))
+
+    def _environment(self, kind: str) -> Mapping[str, str]:
+        ours = {
+            WITHOUT: {},
+            EVIDENCE: {"ANSIBLE_CALLBACKS_ENABLED": "bankops.fleet.evidence"},
+            PROGRESS: {
+                "ANSIBLE_CALLBACKS_ENABLED": "bankops.fleet.evidence",
+                "ANSIBLE_STDOUT_CALLBACK": "bankops.fleet.progress",
+            },
+            ARA: {
+                "ANSIBLE_CALLBACK_PLUGINS": str(_package("ara") / "plugins" / "callback"),
+                "ANSIBLE_CALLBACKS_ENABLED": "ara_default",
+                "ARA_BASE_DIR": str(self.folder / "ara"),
+                "ARA_API_CLIENT": "offline",
+            },
+        }
+        # Nothing of the caller's own configuration.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "ARA_"))}
+        return {
+            **kept,
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+            "ANSIBLE_HOME": str(self.folder / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+            **ours[kind],
+        }
+
+
+def _package(name: str) -> Path:
+    found = find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        raise SystemExit(f"{name} is not installed; it is in requirements-dev.txt.")
+    return Path(found.submodule_search_locations[0])
+
+
+def ratios(scene: Scene, shape: str) -> dict[str, list[float]]:
+    """For each kind of callbacks the ratios to the runs without any before and after it."""
+    found: dict[str, list[float]] = {EVIDENCE: [], PROGRESS: [], ARA: []}
+    for kind in (WITHOUT, *found):
+        # Files are in memory then, compiled, and ARA has made its database.
+        scene.cpu(kind)
+    before = scene.cpu(WITHOUT)
+    for turn in range(ROUNDS):
+        # Who stands nearer to a run without takes turns as well.
+        ours = (EVIDENCE, PROGRESS) if turn % 2 else (PROGRESS, EVIDENCE)
+        kinds = [*ours, *([ARA] if turn < ROUNDS_OF_ARA else [])]
+        used = {kind: scene.cpu(kind) for kind in kinds}
+        after = scene.cpu(WITHOUT)
+        for kind, seconds in used.items():
+            found[kind].append(seconds / mean((before, after)))
+            print(
+                f"{shape:18} {kind:9} {seconds:6.2f} s, without {before:.2f} and {after:.2f} s: {found[kind][-1]:.3f}"
+            )
+        before = after
+    return found
+
+
+def entry_milliseconds(scene: Scene) -> float:
+    """What it costs to record the result of a task."""
+    costs = []
+    for _turn in range(3):
+        plain, before = scene.cpu(EVIDENCE), scene.recorded()
+        phased = scene.cpu(EVIDENCE, "phased.json")
+        # One of them says that the callback listens, as in the run without phases.
+        costs.append(1000 * (phased - plain) / (scene.recorded() - before - 1))
+    return median(costs)
+
+
+def main() -> None:
+    worst = dict.fromkeys((EVIDENCE, PROGRESS, ARA), 0.0)
+    with tempfile.TemporaryDirectory() as temporary:
+        for shape, (hosts, tasks) in SHAPES.items():
+            folder = Path(temporary) / f"{hosts}"
+            folder.mkdir()
+            scene = Scene(folder, hosts, tasks)
+            for kind, measured in ratios(scene, shape).items():
+                print(f"{shape:20} {kind:10} median {median(measured):.3f} of {len(measured)}")
+                worst[kind] = max(worst[kind], median(measured))
+        entry = entry_milliseconds(scene)
+    figures = {
+        "ratio": round(worst[ARA] / worst[EVIDENCE], 2),
+        "overhead": round(worst[EVIDENCE], 3),
+        "progress_overhead": round(worst[PROGRESS], 3),
+        "ara_overhead": round(worst[ARA], 3),
+        "entry_ms": round(entry, 2),
+    }
+    print(json.dumps({"bench": "callback", **figures}))
+    if worst[EVIDENCE] > MOST_OVERHEAD:
+        raise SystemExit(f"The callback costs {worst[EVIDENCE]:.3f} times the CPU, more than {MOST_OVERHEAD}.")
+
+
+if __name__ == "__main__":
+    main()
