@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,14 +31,18 @@ from trestle.oscal.assessment_results import AssessmentResults
 from trestle.oscal.common import Observation
 from trestle.oscal.poam import PlanOfActionAndMilestones
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import CveStatus, Document
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.build import SampleSize, build
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import CveStatus, Document, ScopeKind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats import pdf
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.csv_files import write_csv
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.json_file import write_json
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.oscal import write_oscal
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.pdf import write_pdf
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.xlsx import write_xlsx
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Wanted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.report_documents import document
+from ansible_collections.bankops.fleet.tests.fakes.report_states import put_cycle
 
 WRITERS = (write_json, write_csv, write_xlsx, write_oscal, write_pdf)
 TABLES = (
@@ -72,11 +76,21 @@ def empty(report: Document) -> Document:
     return replace(report, **nothing, counts={}, comparison=None, sample=None, user_requests={})
 
 
+def built(root: Path) -> Document:
+    """A report as it is made from the plans and ledgers of two tenants over two cycles."""
+    for tenant in ("alpha", "beta"):
+        for cycle in ("2026-10", "2026-11"):
+            put_cycle(root, tenant, cycle)
+    now = datetime(2026, 11, 20, tzinfo=timezone.utc)
+    return build(FolderState(root), Wanted(ScopeKind.CYCLE, cycle="2026-11"), now, drawn=SampleSize("7", 5))
+
+
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
     """Each kind of report in all formats, made once."""
     made = {}
     kinds = {"plain": document(hosts=45, updates=12), "hostile": document(hostile=True), "empty": empty(document())}
+    kinds["built"] = built(tmp_path_factory.mktemp("state"))
     for kind, report in kinds.items():
         made[kind] = Written(report, tmp_path_factory.mktemp(kind))
         for write in WRITERS:
@@ -84,7 +98,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
     return made
 
 
-@pytest.fixture(params=["plain", "hostile", "empty"])
+@pytest.fixture(params=["plain", "hostile", "empty", "built"])
 def written(request: pytest.FixtureRequest, reports: dict[str, Written]) -> Written:
     return reports[request.param]
 
