@@ -122,6 +122,8 @@ class CallbackModule(DefaultCallback):
         return super().get_option(k)
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        # Fires for each playbook of a command line.
+        self._narrator, self._summarised = Narrator(time.monotonic()), False
         self._screen.take_over()
         if not (self._wants_live_view() and self._start_view()):
             listen(None)

@@ -83,9 +83,11 @@ def done_at_close(closed: Mapping[str, Any]) -> dict[str, Done]:
 
 
 def _done(decided: Mapping[str, Any], failures: tuple[Failure, ...] = ()) -> Done:
+    # Staging looks at no service.
+    staging = decided["outcome"] == Looked.NOT_STAGED
     return Done(
         str(decided["outcome"]),
-        str(decided["in_service"]),
+        "" if staging else str(decided["in_service"]),
         str(decided["reason"]),
         decided.get("waiting") is True,
         failures,

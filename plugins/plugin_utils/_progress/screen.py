@@ -49,7 +49,9 @@ class Screen:
         self._ended = Event()
 
     def take_over(self) -> None:
-        """From here on nothing is printed but through this screen."""
+        """From here on nothing is printed but through this screen. To take over again changes nothing."""
+        if self._display.display == self.display:
+            return
         self._print, self._ask, self._ask_until = (
             self._display.display,
             self._display.prompt,
@@ -84,9 +86,9 @@ class Screen:
 
     def start_view(self, draw: Callable[[], list[str]]) -> None:
         """Show a live view from now on. ``draw`` gives its lines, and is called under the lock of Display."""
-        self._draw = draw
+        self._draw, self._ended = draw, Event()
         atexit.register(self.end_view)
-        Thread(target=self._refresh_on_and_on, name="bankops.fleet live view", daemon=True).start()
+        Thread(target=self._refresh, args=(self._ended,), name="bankops.fleet live view", daemon=True).start()
 
     def end_view(self) -> None:
         """Take the live view away for good."""
@@ -109,10 +111,10 @@ class Screen:
         finally:
             self._asking = False
 
-    def _refresh_on_and_on(self) -> None:
-        while not self._ended.wait(EVERY_SECONDS):
+    def _refresh(self, ended: Event) -> None:
+        while not ended.wait(EVERY_SECONDS):
             with self._display._lock:
-                if self._draw is not None and not self._asking:
+                if self._draw is not None and not self._asking and not ended.is_set():
                     self._drawn = self._draw()
                     self._erase()
                     self._show()

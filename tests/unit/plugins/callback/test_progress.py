@@ -280,6 +280,16 @@ def test_without_a_terminal_there_is_a_line_for_each_host_batch_and_wave(tmp_pat
     assert done.stdout.replace("\n", "").isprintable()
 
 
+def test_of_two_playbooks_each_has_its_own_summary(tmp_path: Path) -> None:
+    fleet(tmp_path)
+    done = run_ansible(tmp_path, *PLAYBOOK, "play.json", environment=OURS)
+    assert done.returncode == 0
+    lines = without_times(done.stdout)
+    summary = next(line for line in SAID if "ended after" in line)
+    assert lines.count(summary) == 2
+    assert sum(line.startswith("web3: failed") for line in lines) == 2
+
+
 def at_terminal(folder: Path, *arguments: str, size: tuple[int, int] = (100, 30), **environment: str) -> OnTerminal:
     return ansible_on_terminal(folder, *PLAYBOOK, *arguments, environment={**OURS, **environment}, size=size)
 

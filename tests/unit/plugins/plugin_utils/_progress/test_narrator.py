@@ -175,6 +175,12 @@ def test_staging_has_a_line_for_each_host(run: ToldRun) -> None:
     # What a failed task says is left to Ansible, which shows the whole of it.
     assert not told.whole
     assert run.lines[-1] == "web2: not staged (wave early batch 1, 0 s): no room"
+    run.close({host: decided("not_staged", "unknown", "stage again") for host in ("web2", "web3", "db1")})
+    assert run.lines[-3:] == [
+        "web3: not staged (wave early batch 1): stage again",
+        "db1: not staged (wave early batch 2): stage again",
+        "Tenant north: wave early is done: 3 hosts, 3 not staged; failure budget 0 of 2 spent.",
+    ]
 
 
 def test_what_other_modules_say_of_outcomes_is_not_believed(run: ToldRun) -> None:
