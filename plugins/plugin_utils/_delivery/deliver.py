@@ -60,7 +60,7 @@ def deliver(
     left, reached, refused, tries = list(targets), [], {}, 0
     while left:
         tries += 1
-        said = _try(parcel, left, run, patience.timeout)
+        said = _try_safely(parcel, left, run, patience.timeout)
         reached += [target for target in left if said[target] is None]
         failed = {target: why for target, why in said.items() if why is not None}
         refused.update({target: line(redact(why.reason, secrets)) for target, why in failed.items()})
@@ -71,6 +71,16 @@ def deliver(
     return Delivery(
         parcel, tuple(reached), {target: why for target, why in refused.items() if target not in reached}, tries
     )
+
+
+def _try_safely(parcel: Parcel, targets: list[str], run: RunModule, timeout: float) -> Mapping[str, Refusal | None]:
+    """One try, in which whatever breaks is a refusal: the other destinations are still to be served."""
+    try:
+        return _try(parcel, targets, run, timeout)
+    except Exception as problem:  # noqa: BLE001 - what nobody foresaw must not keep reports from everybody else
+        # Its message may have a credential in it.
+        reason = f"the delivery broke down unexpectedly ({type(problem).__name__})"
+        return dict.fromkeys(targets, Refusal(reason, permanent=True))
 
 
 def _try(parcel: Parcel, targets: list[str], run: RunModule, timeout: float) -> Mapping[str, Refusal | None]:

@@ -28,8 +28,10 @@ ALL = "all"
 """The word by which a destination says that it takes the reports of every tenant."""
 
 # What RFC 5321 allows is more; nothing of that is worth a header that means something else than it seems to.
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
-_SERVER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_DOMAIN}")
+_SERVER = re.compile(rf"{_DOMAIN}|[0-9A-Fa-f:]+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -205,10 +207,12 @@ def _credentials(way: Kind, own: Mapping[str, Any]) -> Iterator[str]:
         takes = ", ".join(sorted(known))
         yield f"its report_credentials have {', '.join(map(show, unknown))}; type {way} takes {takes}."
     # What came out of a vault is no str in every version of Ansible, and becomes one.
+    # More than ASCII no login of a mail server takes, and no key of a store has.
     if any(
-        isinstance(value, (Mapping, list, bool, type(None))) or not str(value).isprintable() for value in own.values()
+        isinstance(value, (Mapping, list, bool, type(None))) or not (str(value).isprintable() and str(value).isascii())
+        for value in own.values()
     ):
-        yield "its report_credentials are not all printable text."
+        yield "its report_credentials are not all printable ASCII text."
     missing = sorted(needed - set(own))
     if missing and (own or way in WEBHOOKS):
         yield f"its report_credentials lack {', '.join(missing)}."

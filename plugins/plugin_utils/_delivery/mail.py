@@ -66,6 +66,10 @@ def send(
         refused = problem.recipients
     except (smtplib.SMTPException, OSError) as problem:
         return dict.fromkeys(recipients, _why(problem))
+    except ValueError:
+        # Of what cannot be encoded the error has the whole text in it, and that may be the password.
+        reason = "a name, an address or a credential is not as mail servers are told them"
+        return dict.fromkeys(recipients, Refusal(reason, permanent=True))
     return {recipient: _said(*refused[recipient]) if recipient in refused else None for recipient in recipients}
 
 

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import smtplib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.destinatio
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.parcels import Parcel, parcels
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.records import Delivery
 
-from .parcels_of_alpha import S3, SLACK, TEAMS, WEBHOOK, parcel, reports
+from .parcels_of_alpha import EMAIL, S3, SLACK, TEAMS, WEBHOOK, parcel, reports
 
 OK: Mapping[str, Any] = {"status": 200}
 BUSY: Mapping[str, Any] = {"failed": True, "status": 429, "content": "slow down"}
@@ -146,3 +148,43 @@ def test_credentials_go_to_the_store_and_nowhere_else(tmp_path: Path) -> None:
     assert (arguments["encryption_mode"], arguments["encryption_kms_key_id"]) == ("aws:kms", "alias/evidence")
     assert arguments["permission"] == []
     assert "not/in/any/record" not in json.dumps(delivery.as_data())
+
+
+def test_what_nobody_foresaw_is_a_refusal_that_tells_nothing_but_its_kind(tmp_path: Path) -> None:
+    class Broken(Service):
+        def run(self, module: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
+            raise KeyError("sEcReTpArT")
+
+    service = Broken()
+    delivery = service.deliver(parcel(tmp_path, SLACK))
+    assert delivery.refused == {"slack": "the delivery broke down unexpectedly (KeyError)"}
+    assert (delivery.tries, service.waits) == (1, [])
+
+
+def test_a_server_whose_name_cannot_be_looked_up_is_given_up_at_once(tmp_path: Path) -> None:
+    given = parcel(tmp_path, EMAIL)
+    strange = replace(given.destination, own={**given.destination.own, "server": f"mail.{'x' * 64}.example"})
+    service = Service(OK)
+    delivery = service.deliver(replace(given, destination=strange))
+    said = "a name, an address or a credential is not as mail servers are told them"
+    assert delivery.refused == dict.fromkeys(given.targets, said)
+    assert service.waits == []
+
+
+def test_a_password_that_cannot_be_sent_stands_in_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server(smtplib.SMTP):
+        """One that greets, and offers what the login of smtplib asks for."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            super().__init__()
+            self.ehlo_resp, self.does_esmtp, self.esmtp_features = b"", True, {"auth": " PLAIN"}
+
+        def starttls(self, **_: Any) -> tuple[int, bytes]:
+            return 220, b""
+
+    monkeypatch.setattr(smtplib, "SMTP", Server)
+    given = parcel(tmp_path, EMAIL)
+    login = {"username": "fleet", "password": "sEcReTpÄrT"}
+    delivery = Service(OK).deliver(replace(given, destination=replace(given.destination, credentials=login)))
+    assert set(delivery.refused.values()) == {"a name, an address or a credential is not as mail servers are told them"}
+    assert "sEcReT" not in json.dumps(delivery.as_data(), ensure_ascii=False)

@@ -41,6 +41,10 @@ def refused(given: Any, credentials: Any = None) -> str:
         ({**EMAIL, "to": ["Ann <ann@alpha.example>"]}, "is no address of the form name@domain"),
         ({**EMAIL, "sender": "fleet@bankops.example\r\nSubject: x"}, "sender: 'fleet@bankops.example"),
         ({**EMAIL, "server": "mail.example -oProxyCommand=x"}, "is no name and no address"),
+        ({**EMAIL, "server": "mail..example"}, "server: mail..example is no name and no address"),
+        ({**EMAIL, "server": f"{'m' * 64}.example"}, "is no name and no address"),
+        ({**EMAIL, "to": ["ann@alpha..example"]}, "is no address of the form name@domain"),
+        ({**EMAIL, "sender": f"fleet@{'b' * 64}.example"}, "is no address of the form name@domain"),
         ({**EMAIL, "tls": "none"}, "tls: none is only for a server on this machine; mail.bankops.example is none"),
         (
             {**EMAIL, "tls": "none", "server": "localhost.evil.example"},
@@ -78,7 +82,7 @@ def test_what_is_unsafe_or_unclear_is_refused(given: dict[str, Any], why: str) -
         ({"operators": {"url": "https://bob:sEcReTpArT@hooks.example/"}}, "url: has a user or a password in it"),
         ({"operators": {"url": "sEcReTpArT"}}, "url: is no address"),
         ({"operators": {"url": WEBHOOK, "sEcReTpArT2": "x"}}, "type slack takes url"),
-        ({"operators": {"url": ["sEcReTpArT"]}}, "are not all printable text"),
+        ({"operators": {"url": ["sEcReTpArT"]}}, "are not all printable ASCII text"),
         ({"operators": {"url": WEBHOOK}, "opreators": {"url": WEBHOOK}}, "opreators is the name of no destination"),
         (["sEcReTpArT"], "must be a mapping"),
     ],
@@ -98,6 +102,13 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 def test_half_of_a_password_is_no_password() -> None:
     assert "its report_credentials lack password" in refused([EMAIL], {"officers": {"username": "fleet"}})
+
+
+@pytest.mark.parametrize("key", ["username", "password"])
+def test_what_no_mail_server_takes_as_a_login_is_refused_and_never_quoted(key: str) -> None:
+    message = refused([EMAIL], {"officers": {"username": "fleet", "password": "hunter22", key: "sEcReTpÄrT"}})
+    assert "its report_credentials are not all printable ASCII text" in message
+    assert "sEcReT" not in message
 
 
 def test_protection_is_the_default_and_ports_follow_it() -> None:
