@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-
-from rich.console import Console
-from rich.progress_bar import ProgressBar
-from rich.rule import Rule
-from rich.table import Table
-from rich.text import Text
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import duration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.board import AttemptBoard, Board, InWork
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.lines import budget, counted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.outlook import Batch
+
+with suppress(ImportError):
+    # The callback says that it is missing.
+    from rich.console import Console
+    from rich.progress_bar import ProgressBar
+    from rich.rule import Rule
+    from rich.table import Table
+    from rich.text import Text
 
 SMALLEST = 20
 """Columns; in a narrower terminal lines are cut."""

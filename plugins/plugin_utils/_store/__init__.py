@@ -28,13 +28,16 @@ def open_state(folder: Path, url: str | None) -> State:
     if not url:
         return FolderState(folder)
     try:
-        from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
+        for library in ("sqlalchemy", "alembic"):
+            import_module(library)
     except ImportError as problem:
         raise FleetError(
             f"fleet_store_url names a database, and a library for it is missing: {problem}.",
             kind="library_missing",
             remedy="Install what requirements.txt of bankops.fleet names where ansible-playbook runs.",
         ) from problem
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
+
     return SpooledState(url, folder)
 
 

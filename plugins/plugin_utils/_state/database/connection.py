@@ -10,16 +10,18 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.problems import as_fleet_error
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 LOCK_SECONDS = 60
 """How long a transaction waits for another one. Whoever holds a lock that long hangs."""

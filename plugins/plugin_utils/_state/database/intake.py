@@ -7,15 +7,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from sqlalchemy import Connection, insert, select
+from contextlib import suppress
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.queries import last_line
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import ENTRIES, SPOOLS, TORN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.upsert import put
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Record
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.lines import checked_line
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy import Connection, insert, select
+
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import ENTRIES, SPOOLS, TORN
 
 
 def take_in(

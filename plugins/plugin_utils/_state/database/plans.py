@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
-
-from sqlalchemy import Connection, delete, insert, select, update
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
     canonical,
@@ -18,10 +17,15 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
     encoded,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.connection import Database
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import HOSTS, PLANS
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.upsert import put
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import PlanWriter
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import encode_host
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy import Connection, delete, insert, select, update
+
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import HOSTS, PLANS
 
 _PORTION_BYTES = 4_000_000
 # Of a writer that was killed; no plan takes that long to write.

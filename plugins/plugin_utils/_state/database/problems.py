@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 _LOCKED = "Find out which process holds the lock, and whether it hangs."
 _DENIED = "Look at the user in fleet_store_url and its password, which a passfile (PGPASSFILE) may hold."

@@ -7,18 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
-
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
-    CYCLE_PLANS,
-    ENTRIES,
-    LEASES,
-    PLANS,
-)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_digest, check_name
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy import Connection, RowMapping, Select, select
+
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
+        CYCLE_PLANS,
+        ENTRIES,
+        LEASES,
+        PLANS,
+    )
 
 
 def published(tenant: str, plan: str) -> tuple[Any, Any]:

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.connection import Database
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy import Connection, inspect, text
+    from sqlalchemy.exc import DBAPIError
 
 SCHEMA = "0002"
 """The version this code works with: the latest of ``migrations/versions``, known without importing Alembic."""

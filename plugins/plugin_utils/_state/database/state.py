@@ -7,11 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timezone
 from typing import Any
-
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, decoded, digest_of_bytes
@@ -29,22 +27,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.quer
     read_leases,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.schema import prepare
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
-    APPROVALS,
-    BASELINES,
-    CYCLE_PLANS,
-    CYCLES,
-    ENTRIES,
-    FIRST_SEEN,
-    HOSTS,
-    LEASES,
-    PLANS,
-    REPORTS,
-    SEAL_FILES,
-    SEALS,
-    STOPS,
-    TORN,
-)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.upsert import put
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import (
     Lease,
@@ -67,6 +49,27 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     cycle_order,
     encode_host,
 )
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from sqlalchemy import Connection, Select, delete, func, insert, select, update
+
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
+        APPROVALS,
+        BASELINES,
+        CYCLE_PLANS,
+        CYCLES,
+        ENTRIES,
+        FIRST_SEEN,
+        HOSTS,
+        LEASES,
+        PLANS,
+        REPORTS,
+        SEAL_FILES,
+        SEALS,
+        STOPS,
+        TORN,
+    )
 
 # Read at a time, so that neither a large ledger stands in memory nor a transaction stays open while its reader thinks.
 _ENTRIES_AT_ONCE = 1024

@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
-from alembic import context
+try:
+    from alembic import context
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import METADATA
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
-with context.begin_transaction():
-    context.run_migrations()
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import METADATA
+except ImportError:
+    # Whoever opens the state says that it is missing.
+    pass
+else:
+    context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+    with context.begin_transaction():
+        context.run_migrations()

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-import sqlalchemy as sa
-from alembic import op
-
 revision = "0001"
 down_revision = None
 
-Column: TypeAlias = sa.Column[Any]
-NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-MOMENT = sa.DateTime(timezone=True)
+try:
+    import sqlalchemy as sa
+    from alembic import op
+except ImportError:
+    # Whoever opens the state says that it is missing.
+    pass
+else:
+    Column: TypeAlias = sa.Column[Any]
+    NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:

@@ -11,7 +11,12 @@ tenant, named like the role. A later migration that adds a table gives it to the
 
 from __future__ import annotations
 
-from alembic import op
+from contextlib import suppress
+
+with suppress(ImportError):
+    # Whoever opens the state says that it is missing.
+    from alembic import op
+
 
 revision = "0002"
 down_revision = "0001"
@@ -39,8 +44,12 @@ DECLARE
     readable text;
     shown text;
 BEGIN
-    IF (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = reader) THEN
-        RAISE EXCEPTION 'role % is above row-level security: a reader may be neither SUPERUSER nor BYPASSRLS', reader;
+    -- A member may become what it is a member of (SET ROLE); every role is a member of itself.
+    IF EXISTS (
+        SELECT FROM pg_roles above
+        WHERE (above.rolsuper OR above.rolbypassrls) AND pg_has_role(reader, above.oid, 'MEMBER')
+    ) THEN
+        RAISE EXCEPTION 'role % is, or is a member of, a role above row-level security: SUPERUSER or BYPASSRLS', reader;
     END IF;
     IF pg_has_role(reader, (SELECT relowner FROM pg_class WHERE oid = 'plans'::regclass), 'MEMBER') THEN
         RAISE EXCEPTION 'role % owns the tables, or is a member of the role that does: it sees all of them', reader;
