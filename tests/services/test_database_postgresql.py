@@ -249,8 +249,13 @@ def test_a_reader_reads_one_tenant_at_a_time_and_none_when_that_is_taken_back(
 
 def test_who_is_above_the_rules_is_made_no_reader(server: Server, database: str) -> None:
     server.make_role("above", "BYPASSRLS")
+    server.make_role("beside", "IN ROLE above")
+    server.make_role("super", "SUPERUSER")
+    server.make_role("under", "IN ROLE super")
+    server.make_role("further", "IN ROLE under")
     server.make_role("member", f"IN ROLE {OWNER}")
     with server.connect(database, OWNER) as owner:
-        for role, why in (("above", "BYPASSRLS"), ("member", "a member of the role"), (OWNER, "owns")):
+        above = [(role, "above row-level") for role in ("above", "beside", "super", "under", "further")]
+        for role, why in (*above, ("member", "a member of the role"), (OWNER, "owns")):
             with pytest.raises(psycopg.errors.RaiseException, match=why):
                 owner.execute("SELECT grant_reader('north', %s)", [role])
