@@ -21,8 +21,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening im
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.sshsig import Signer
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import Statement, read_statement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.changes import Changes, Span, read_changes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import Facts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
@@ -34,7 +35,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import encode_host
 
-_INTENT = f'"outcome":"{EntryOutcome.INTENT.value}"'.encode()
 _APPROVE = f'"phase":"{Phase.APPROVE.value}"'.encode()
 _SHOWN = 5
 
@@ -51,13 +51,15 @@ class _Approved:
 def check_people(
     bundle: Bundle, seal: Seal, head: Mapping[str, Any], facts: Facts, signers: Path | None
 ) -> Iterator[Finding]:
-    """Every approval, the executor of every attempt, and that one of the former held whenever a host was begun.
+    """Every approval, the executor of every attempt, and that one of the former held whenever a host was changed.
 
     ``signers`` is an allowed-signers file to judge by; without one it is the copy in the bundle.
     """
     policy = _policy(bundle, head)
     attempts = [each for each in facts.progress.attempts if each.purpose != "stage" and not each.check_mode]
-    begun = _begun(bundle.lines(LEDGER))
+    changes = read_changes(lambda: bundle.lines(LEDGER))
+    begun = changes.begun
+    yield from _check_changes(bundle, changes)
     if policy["approval"] == "awx":
         for attempt in attempts:
             yield from _check_awx(bundle, seal, attempt, begun.get(attempt.number, {}))
@@ -78,15 +80,16 @@ def _policy(bundle: Bundle, head: Mapping[str, Any]) -> dict[str, Any]:
     return policy
 
 
-def _begun(lines: Iterable[bytes]) -> dict[int, dict[str, datetime]]:
-    """By attempt, when each host was begun."""
-    found: dict[int, dict[str, datetime]] = {}
-    for line in lines:
-        entry = json.loads(line) if _INTENT in line else None
-        # What the reconciler has learned of a host is written long after the host was begun.
-        if entry and entry["outcome"] == EntryOutcome.INTENT and not entry["data"].get("reconciled"):
-            found.setdefault(entry["attempt"], {}).setdefault(entry["host"], datetime.fromisoformat(entry["time"]))
-    return found
+def _check_changes(bundle: Bundle, changes: Changes) -> Iterator[Finding]:
+    """What is wrong whatever the plan says of approvals: changes that no attempt could have made."""
+    for number, problem in sorted(changes.openings.items()):
+        yield bundle.finding(FindingKind.EXECUTOR_UNPROVEN, problem, f"{LEDGER}, attempt {number}")
+    for number, hosts in sorted(changes.unopened.items()):
+        what = f"{_named(hosts)} changed, and the attempt was not opened for any change"
+        yield bundle.finding(FindingKind.APPROVAL_MISSING, what, f"{LEDGER}, attempt {number}")
+    for number, hosts in sorted(changes.unlearned.items()):
+        what = f"the change of {_named(hosts)} is said to be learned from the host, which has said nothing of it"
+        yield bundle.finding(FindingKind.APPROVAL_MISSING, what, f"{LEDGER}, attempt {number}")
 
 
 def _check_approvals(
@@ -127,7 +130,7 @@ def _check_attempt(
     seal: Seal,
     policy: Mapping[str, Any],
     attempt: Attempt,
-    begun: Mapping[str, datetime],
+    begun: Mapping[str, Span],
     approvals: Iterable[_Approved],
 ) -> Iterator[Finding]:
     where = f"{LEDGER}, attempt {attempt.number}"
@@ -146,7 +149,7 @@ def _check_attempt(
         return
     for_it = [approved for approved in approvals if approved.statement.purpose == attempt.purpose]
     by_others = [approved for approved in for_it if not approved.signer.is_also(executor)]
-    alone = [host for host, moment in begun.items() if not _hold(by_others, moment)]
+    alone = [host for host, span in begun.items() if not _hold(by_others, span)]
     own = [host for host in alone if _hold(for_it, begun[host])]
     if own:
         what = f"{executor.principal} approved and executed the change of {_named(own)}"
@@ -157,17 +160,21 @@ def _check_attempt(
         yield bundle.finding(FindingKind.APPROVAL_MISSING, what, where)
 
 
-def _hold(approvals: Iterable[_Approved], moment: datetime) -> bool:
-    return any(approved.statement.created - CLOCKS_DIFFER <= moment < approved.until for approved in approvals)
+def _hold(approvals: Iterable[_Approved], span: Span) -> bool:
+    return any(
+        approved.statement.created - CLOCKS_DIFFER <= span.latest and span.earliest < approved.until
+        for approved in approvals
+    )
 
 
-def _check_awx(bundle: Bundle, seal: Seal, attempt: Attempt, begun: Mapping[str, datetime]) -> Iterator[Finding]:
+def _check_awx(bundle: Bundle, seal: Seal, attempt: Attempt, begun: Mapping[str, Span]) -> Iterator[Finding]:
     where = f"{LEDGER}, attempt {attempt.number}"
     if not begun:
         return
+    latest = max(span.earliest for span in begun.values())
     try:
         found = require_awx_approval(
-            attempt.opening, plan=seal.plan, tenant=seal.tenant, purpose=attempt.purpose, now=max(begun.values())
+            attempt.opening, plan=seal.plan, tenant=seal.tenant, purpose=attempt.purpose, now=latest
         )
     except FleetError as problem:
         yield bundle.finding(FindingKind.APPROVAL_MISSING, problem.message, where)
