@@ -381,4 +381,6 @@ def _attempts(tenant: str) -> Iterator[AttemptRow]:
             closed=None if state == "incomplete" else f"2026-11-14T2{number}:50:00Z",
             state=state,
             in_order=state == "closed",
+            begun=0 if purpose == "stage" else 3,
+            unapproved=0,
         )

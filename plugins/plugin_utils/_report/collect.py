@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
@@ -94,7 +95,10 @@ def collect(state: State, tenant: str, plan: str, *, user_requests: Mapping[str,
         ),
         batches=tuple(_batches(head, hosts, history)),
         approvals=tuple(history.approvals),
-        attempts=tuple(history.attempts.values()),
+        attempts=tuple(
+            replace(attempt, begun=tuple(history.begun.get(number, {}).values()))
+            for number, attempt in history.attempts.items()
+        ),
         ledger=ledger,
         torn=torn,
         user_requests=requests,

@@ -242,7 +242,11 @@ class ApprovalRow:
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One execution of a playbook. ``state`` is ``closed``, ``open`` or ``incomplete`` (it died)."""
+    """One execution of a playbook. ``state`` is ``closed``, ``open`` or ``incomplete`` (it died).
+
+    ``begun`` is how many hosts it began, and ``unapproved`` how many of them while no approval by somebody other than
+    its executor held, by the names and keys in the ledger. No signature was verified for that.
+    """
 
     tenant: str
     plan: str
@@ -261,6 +265,8 @@ class AttemptRow:
     closed: str | None
     state: str
     in_order: bool
+    begun: int
+    unapproved: int
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
+    AttemptRow,
     CveStatus,
     Document,
     HostRow,
@@ -25,6 +26,7 @@ URGENT = frozenset({"critical", "important", "high", "unknown"})
 """Severities that PCI DSS calls critical or high, and that which nobody knows."""
 
 _NAMED = 5
+_VERIFIES = "evidence_verify.yml verifies the signatures"
 
 
 @dataclass(frozen=True)
@@ -158,31 +160,37 @@ def cves_known(document: Document) -> Finding:
     )
 
 
+def _working(document: Document) -> list[AttemptRow]:
+    """The attempts that began to change hosts, or to take changes back."""
+    return [row for row in document.attempts if row.begun and row.purpose in ("apply", "rollback")]
+
+
+def _attempt(row: AttemptRow) -> str:
+    return f"{row.tenant}/{row.plan[:8]} attempt {row.number}"
+
+
 def approved_by_another(document: Document) -> Finding:
-    """Whether each plan that was applied was approved by somebody who did not execute it."""
-    applied = _applied(document)
-    alone = [
-        _plan(plan) for plan in applied if not plan.approver or not plan.executor or plan.approver == plan.executor
-    ]
+    """Whether each host was begun while an approval held, by somebody who did not execute the attempt."""
+    attempts = _working(document)
     return finding(
-        len(applied),
-        alone,
-        "{count} of {of} applied plans were approved by somebody other than their executor",
-        "{count} of {of} applied plans were not approved by somebody other than their executor: {names}",
-        "no plan was applied",
+        len(attempts),
+        [_attempt(row) for row in attempts if row.unapproved],
+        "{count} of {of} attempts that began hosts were approved by somebody other than their executor, as the ledger "
+        f"records names and keys; {_VERIFIES}",
+        "{count} of {of} attempts began hosts without an approval by somebody other than their executor: {names}",
+        "no attempt began a host",
     )
 
 
 def executors_known(document: Document) -> Finding:
-    """Whether each attempt that changed something was signed, or started by somebody whom AWX knows."""
-    attempts = [row for row in document.attempts if not row.check_mode and row.purpose in ("apply", "rollback")]
-    unsigned = [f"{row.tenant} attempt {row.number}" for row in attempts if not row.executor]
+    """Whether each attempt that began hosts was signed, or started by somebody whom AWX knows."""
+    attempts = _working(document)
     return finding(
         len(attempts),
-        unsigned,
-        "of {count} of {of} attempts it is proven who executed them",
-        "of {count} of {of} attempts it is only said, and not proven, who executed them: {names}",
-        "no attempt changed anything",
+        [_attempt(row) for row in attempts if not row.executor],
+        f"who executed {{count}} of {{of}} attempts that began hosts is recorded in the ledger; {_VERIFIES}",
+        "who executed {count} of {of} attempts that began hosts is not recorded beyond the name of a user: {names}",
+        "no attempt began a host",
     )
 
 

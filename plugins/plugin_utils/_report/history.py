@@ -85,6 +85,8 @@ class History:
     attempts: dict[int, AttemptResult] = field(default_factory=dict)
     approvals: list[ApprovalResult] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
+    begun: dict[int, dict[str, datetime]] = field(default_factory=dict)
+    """By attempt, when it began each of its hosts."""
     alike: _Alike = field(default_factory=_Alike)
 
 
@@ -145,6 +147,10 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
         elif phase not in (Phase.SOAK, Phase.RECONCILE):
             # A look at a host after its soak, or after its attempt has died, is no part of its way.
             _turn_to(host, entry["attempt"])
+            did = entry["outcome"] == EntryOutcome.INTENT or phase in (Phase.APPLY, Phase.ROLLBACK)
+            if did and not data.get("reconciled"):
+                # What the reconciler has learned of a host is written long after the host was begun.
+                history.begun.setdefault(entry["attempt"], {}).setdefault(entry["host"], moment)
             _take_step(host, entry, data, moment, history.alike)
 
 

@@ -227,6 +227,8 @@ class AttemptResult:
     """The id of the change's ticket that its opening names."""
     incomplete: bool = False
     """Its process ended before it was closed, and somebody else has closed it."""
+    begun: tuple[datetime, ...] = ()
+    """When it began each of the hosts that it began."""
 
     @property
     def state(self) -> AttemptState:

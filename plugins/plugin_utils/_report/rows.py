@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import CLOCKS_DIFFER
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     ApprovalRow,
@@ -23,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.facts import PlanFacts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import (
+    ApprovalResult,
     AttemptResult,
     HostResult,
     Report,
@@ -34,10 +36,13 @@ _NOT_YET = "0000-00-00"
 
 
 def plan_row(facts: PlanFacts) -> PlanRow:
-    """The plan itself. Who approved and who executed it are the last of each."""
+    """The plan itself: who approved it last, and the last attempt that began a host, or else the last of all.
+
+    The executor is who signed the opening, or whom AWX knows: the name of a user on a machine says nothing of people.
+    """
     report = facts.report
     applied = [attempt for attempt in report.attempts if attempt.purpose == "apply" and not attempt.check_mode]
-    last = applied[-1] if applied else None
+    last = next((attempt for attempt in reversed(applied) if attempt.begun), applied[-1] if applied else None)
     approvals = [approval for approval in report.approvals if approval.purpose == "apply"]
     return PlanRow(
         tenant=report.tenant,
@@ -51,7 +56,7 @@ def plan_row(facts: PlanFacts) -> PlanRow:
         collection=last.collection if last else "",
         ticket=last.ticket if last else "",
         approver=approvals[-1].approver if approvals else "",
-        executor=(last.executor or last.who) if last else "",
+        executor=last.executor if last else "",
         query=query_of(report),
         hosts=len(report.hosts),
         verdict=report.verdict,
@@ -229,7 +234,25 @@ def attempt_rows(report: Report) -> Iterator[AttemptRow]:
             closed=moment(attempt.closed),
             state=attempt.state.value,
             in_order=attempt.in_order,
+            begun=len(attempt.begun),
+            unapproved=sum(not _is_approved(attempt, moment, report.approvals) for moment in attempt.begun),
         )
+
+
+def _is_approved(attempt: AttemptResult, begun: datetime, approvals: Iterable[ApprovalResult]) -> bool:
+    """Whether an approval for what the attempt does, by somebody else, held at a moment."""
+    return any(
+        approval.purpose == attempt.purpose
+        and approval.created - CLOCKS_DIFFER <= begun < approval.expires
+        and _is_other(approval, attempt)
+        for approval in approvals
+    )
+
+
+def _is_other(approval: ApprovalResult, attempt: AttemptResult) -> bool:
+    """Whether approver and executor are known, and differ in name and in key; in AWX nobody has a key."""
+    names, keys = {approval.approver, attempt.executor}, {approval.key, attempt.executor_key}
+    return len(names - {""}) == 2 and (approval.how == "awx" or len(keys - {""}) == 2)
 
 
 def moment(value: datetime | None) -> str | None:

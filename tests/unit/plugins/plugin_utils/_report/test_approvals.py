@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import console
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_checks import CHECKS
 
 from .conftest import OPENSSL
 
@@ -108,3 +109,115 @@ def test_names_of_approvers_are_shown_as_text(book: Any) -> None:
     report = book.report()
     assert evil not in book.page()
     assert "\x1b" not in console.render(report)
+
+
+# Two persons, as far as the ledger says
+
+
+ALICE = {**EXECUTOR, "principal": "alice@bank.example", "fingerprint": KEY}
+
+
+def approved_by_another(book: Any) -> tuple[bool, bool]:
+    """Whether the check has evidence, and whether it misses something."""
+    found = CHECKS["approved_by_another"](book.document())
+    assert all("evidence_verify.yml verifies the signatures" in sentence for sentence in found.evidence)
+    return bool(found.evidence), bool(found.missing)
+
+
+def test_an_attempt_that_began_hosts_under_an_approval_of_somebody_else_is_well(approved: Any) -> None:
+    patch(approved, executor=EXECUTOR)
+    assert approved_by_another(approved) == (True, False)
+
+
+def test_an_empty_attempt_of_somebody_else_hides_nobody_who_approved_and_executed(approved: Any) -> None:
+    patch(approved, executor=ALICE)
+    approved.open(executor=EXECUTOR)
+    approved.close()
+    assert approved_by_another(approved) == (False, True)
+    assert approved.document().plans[0].executor == "alice@bank.example"
+
+
+def test_a_later_approval_makes_no_earlier_attempt_good(approved: Any) -> None:
+    patch(approved, executor=ALICE)
+    given = approved.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Beyond the few minutes by which clocks may differ.
+    for _minute in range(10):
+        approved.write(None, Phase.PLAN, EntryOutcome.OK, {}, 60)
+    late = {**APPROVAL, "approver": "carol", "approver_key": "SHA256:carol", "created": "2026-11-21T02:08:00Z"}
+    assert given < late["created"]
+    approved.attempt = 0
+    approved.write(None, Phase.APPROVE, EntryOutcome.OK, {"approval": late})
+    assert approved_by_another(approved) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        {},
+        {**EXECUTOR, "principal": "alice@bank.example"},
+        {**EXECUTOR, "fingerprint": KEY},
+        {**EXECUTOR, "fingerprint": ""},
+    ],
+    ids=["nobody", "same name", "same key", "no key"],
+)
+def test_whoever_may_be_the_approver_is_nobody_else(approved: Any, executor: dict[str, Any]) -> None:
+    patch(approved, **({"executor": executor} if executor else {}))
+    assert approved_by_another(approved) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"purpose": "rollback"}, {"expires": "2026-11-21T01:00:00Z"}, {"created": "2026-11-22T10:00:00Z"}]
+)
+def test_an_approval_that_does_not_hold_for_it_counts_for_nothing(book: Any, changed: dict[str, str]) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    book.write(None, Phase.APPROVE, EntryOutcome.OK, {"approval": {**APPROVAL, **changed}})
+    patch(book, executor=EXECUTOR)
+    assert approved_by_another(book) == (False, True)
+
+
+def test_a_rollback_needs_its_own_approval(approved: Any) -> None:
+    patch(approved, executor=EXECUTOR)
+    approved.open("rollback", executor=EXECUTOR)
+    approved.write("web1", Phase.ROLLBACK, EntryOutcome.INTENT, {})
+    approved.judge("web1", HostOutcome.ROLLED_BACK)
+    approved.close()
+    assert approved_by_another(approved) == (True, True)
+
+
+def test_an_attempt_that_was_refused_began_nothing_and_is_not_judged(approved: Any) -> None:
+    approved.open()
+    approved.close()
+    patch(approved, executor=EXECUTOR)
+    assert approved_by_another(approved) == (True, False)
+
+
+def test_a_change_whose_beginning_was_left_out_was_begun_all_the_same(approved: Any) -> None:
+    approved.open(executor=ALICE)
+    approved.write("web1", Phase.APPLY, EntryOutcome.CHANGED, {"before": {}, "after": {}})
+    approved.judge("web1", HostOutcome.VERIFIED)
+    approved.close()
+    assert approved_by_another(approved) == (False, True)
+
+
+def test_the_name_of_a_user_on_the_controller_is_no_executor(approved: Any) -> None:
+    patch(approved)
+    document = approved.document()
+    assert document.plans[0].executor == ""
+    assert document.attempts[0].who == "deploy"
+    found = CHECKS["executors_known"](document)
+    assert (found.evidence, len(found.missing)) == ((), 1)
+
+
+def test_an_executor_is_recorded_and_not_proven(approved: Any) -> None:
+    patch(approved, executor={**EXECUTOR, "sshsig": "garbage"})
+    (sentence,) = CHECKS["executors_known"](approved.document()).evidence
+    assert "is recorded in the ledger; evidence_verify.yml verifies the signatures" in sentence
+    assert "proven" not in sentence
+
+
+def test_in_awx_names_alone_tell_people_apart(book: Any) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    patch(book, awx_approval=IN_AWX)
+    assert approved_by_another(book) == (True, False)
+    patch(book, awx_approval={**IN_AWX, "executor": "alice"})
+    assert approved_by_another(book) == (True, True)

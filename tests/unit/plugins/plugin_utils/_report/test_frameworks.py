@@ -170,7 +170,7 @@ SPOILED: dict[str, Any] = {
         doc, cves=tuple(replace(row, severity="low", in_time=InTime.NO) for row in document().cves)
     ),
     "cves_known": lambda doc: replace(doc, unknown_cves=1),
-    "approved_by_another": lambda doc: replace(doc, plans=(replace(doc.plans[0], approver=doc.plans[0].executor),)),
+    "approved_by_another": lambda doc: replace(doc, attempts=(replace(doc.attempts[-1], unapproved=1),)),
     "executors_known": lambda doc: replace(doc, attempts=(replace(doc.attempts[-1], executor=""),)),
     "tickets_named": lambda doc: replace(doc, plans=(replace(doc.plans[0], ticket=""),)),
     "small_wave_first": lambda doc: replace(doc, batches=doc.batches[-1:]),
