@@ -179,7 +179,7 @@ def test_a_password_that_cannot_be_sent_stands_in_no_reason(tmp_path: Path, monk
             super().__init__()
             self.ehlo_resp, self.does_esmtp, self.esmtp_features = b"", True, {"auth": " PLAIN"}
 
-        def starttls(self, **_: Any) -> tuple[int, bytes]:
+        def starttls(self, *_: Any, **__: Any) -> Any:
             return 220, b""
 
     monkeypatch.setattr(smtplib, "SMTP", Server)
