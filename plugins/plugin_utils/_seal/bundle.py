@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\s/\\][^\n\\]*)")
 _BLOCK = 1 << 20
+_UNSIGNED = frozenset(
+    (FindingKind.SIGNATURE_BAD, FindingKind.SIGNER_UNKNOWN, FindingKind.SUMS_MALFORMED, FindingKind.SEAL_MALFORMED)
+)
+_OF_FILES = frozenset((FindingKind.FILE_CHANGED, FindingKind.FILE_MISSING, FindingKind.FILE_ADDED))
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,14 @@ def check_files(bundle: Bundle, signers: Path) -> Iterator[Finding]:
             what = f"has the SHA-256 {bundle.digests[path][:16]}, and {listed[path][:16]} was sealed"
             yield bundle.finding(FindingKind.FILE_CHANGED, what, path)
     yield from _check_signature(bundle, sums, signers)
+
+
+def is_signed(findings: Iterable[Finding]) -> bool:
+    """Whether the seal of a bundle is the one that the tenant's key has signed, by what was found in it."""
+    return not any(
+        finding.kind in _UNSIGNED or (finding.kind in _OF_FILES and finding.where in (SEAL, SUMS, SIGNATURE))
+        for finding in findings
+    )
 
 
 def _check_seal(bundle: Bundle) -> Iterator[Finding]:

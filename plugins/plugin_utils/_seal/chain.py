@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -16,6 +17,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 
 _MONTHS = 12
+_SHOWN = 60
+"""Missing months, and missing seals, that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,20 @@ def check_chain(tenant: str, bundles: Iterable[Bundle]) -> Iterator[Finding]:
             what = f"plan {plan[:16]} is sealed by seal {plans[plan]} already"
             yield bundle.finding(FindingKind.SEAL_FORKED, what)
         by_number[number], plans[plan] = bundle, number
-    for number in range(1, max(by_number, default=0) + 1):
-        if number not in by_number:
-            yield Finding(FindingKind.SEAL_MISSING, tenant, f"seal {number}", "no bundle here is this seal")
-        else:
-            yield from _follows(by_number[number], by_number.get(number - 1))
+    yield from _gaps(tenant, sorted(by_number))
+    for number, bundle in by_number.items():
+        yield from _follows(bundle, by_number.get(number - 1))
+
+
+def _gaps(tenant: str, numbers: list[int]) -> Iterator[Finding]:
+    """The numbers between those that are there: a seal may claim any number, so each gap is named once it is long."""
+    for before, number in pairwise([0, *numbers]):
+        shown = min(number, before + 1 + _SHOWN)
+        for missing in range(before + 1, shown):
+            yield Finding(FindingKind.SEAL_MISSING, tenant, f"seal {missing}", "no bundle here is this seal")
+        if shown < number:
+            what = f"no bundle here is this seal, nor any other up to {number - 1}"
+            yield Finding(FindingKind.SEAL_MISSING, tenant, f"seal {shown}", what)
 
 
 def _follows(bundle: Bundle, before: Bundle | None) -> Iterator[Finding]:
@@ -95,20 +107,28 @@ def check_anchors(anchors: Iterable[Anchor], roots: Mapping[tuple[str, int], Ite
 def check_months(tenant: str, cycles: Iterable[str], until: str | None) -> Iterator[Finding]:
     """Each month from the tenant's first cycle to its last, or to ``until`` (``2026-11``), has its ordinary cycle."""
     seen = set(cycles)
-    months = sorted({cycle[:7] for cycle in seen})
+    months = {_month(cycle) for cycle in seen}
     if not months:
         return
-    for month in _months(months[0], max(months[-1], until or "")):
-        if month not in seen:
-            beside = " of its own; only emergency cycles" if month in months else ""
-            yield Finding(FindingKind.MONTH_MISSING, tenant, f"cycle {month}", f"the month has no cycle{beside}")
+    ordinary = {_month(cycle) for cycle in seen if "-e" not in cycle}
+    last = max(*months, _month(until)) if until else max(months)
+    missing = [month for month in range(min(months), last + 1) if month not in ordinary]
+    for month in missing[:_SHOWN]:
+        beside = " of its own; only emergency cycles" if month in months else ""
+        what = f"the month has no cycle{beside}"
+        yield Finding(FindingKind.MONTH_MISSING, tenant, f"cycle {_named(month)}", what)
+    if len(missing) > _SHOWN:
+        what = f"{len(missing) - _SHOWN} months more have no cycle, the last of them {_named(missing[-1])}"
+        yield Finding(FindingKind.MONTH_MISSING, tenant, f"cycle {_named(missing[_SHOWN])}", what)
 
 
-def _months(first: str, last: str) -> Iterator[str]:
-    year, month = int(first[:4]), int(first[5:7])
-    while (name := f"{year:04}-{month:02}") <= last:
-        yield name
-        year, month = (year, month + 1) if month < _MONTHS else (year + 1, 1)
+def _month(cycle: str) -> int:
+    """The month of a cycle, counted from the year 0."""
+    return int(cycle[:4]) * _MONTHS + int(cycle[5:7]) - 1
+
+
+def _named(month: int) -> str:
+    return f"{month // _MONTHS:04}-{month % _MONTHS + 1:02}"
 
 
 def _number(bundle: Bundle) -> int:

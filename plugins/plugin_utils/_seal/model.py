@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
     digest_of_bytes,
     is_whole_number,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_cycle, check_name
 
 SEAL_NAMESPACE = "bankops-fleet-seal"
 
@@ -99,18 +100,20 @@ def read_seal(content: bytes, place: str) -> Seal:
         previous = value["previous"]
         read = Seal(
             **{key: _text(value[key]) for key in ("tenant", "plan", "cycle", "sealed", "sealed_by")},
-            number=_whole(value["number"]),
+            number=_from_one(value["number"]),
             why=Why(value["why"]),
             hosts=dict(value["hosts"]),
             attempts=list(value["attempts"]),
             count=_whole(value["ledger"]["count"]),
             head=_hash(value["ledger"]["head"]),
-            previous=None if previous is None else Previous(_whole(previous["number"]), _hash(previous["root"])),
+            previous=None if previous is None else Previous(_from_one(previous["number"]), _hash(previous["root"])),
         )
+        check_name(read.tenant, "tenant")
+        check_cycle(read.cycle)
         # Bytes that say more, or say it otherwise, could be read in two ways.
         if read.as_bytes() != content or read.moment.tzinfo is None or not _DIGEST.fullmatch(read.plan):
             raise ValueError
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, FleetError) as problem:
         raise FleetError(
             f"{place} is no seal as this version writes it.",
             kind="seal_malformed",
@@ -144,6 +147,13 @@ def _whole(value: Any) -> int:
     if not is_whole_number(value) or value < 0:
         raise TypeError
     return value
+
+
+def _from_one(value: Any) -> int:
+    number = _whole(value)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _hash(value: Any) -> str:

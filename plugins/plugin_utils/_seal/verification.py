@@ -16,7 +16,12 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.against_state import OpenPlan, compare
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle, check_files, read_bundle
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import (
+    Bundle,
+    check_files,
+    is_signed,
+    read_bundle,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.chain import (
     Anchor,
     check_anchors,
@@ -112,14 +117,16 @@ def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verifi
 def _verify_tenant(tenant: str, bundles: list[Bundle], state: State | None, wanted: Wanted) -> Verification:
     looked, findings, opened = [], [], []
     roots: dict[tuple[str, int], list[str]] = {}
+    cycles: set[str] = set()
     for bundle in bundles:
         own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers))
         findings += own
         looked.append(_looked(bundle, own))
         if bundle.seal:
             roots.setdefault((tenant, bundle.seal.number), []).append(bundle.root)
+            if is_signed(own):
+                cycles.add(bundle.seal.cycle)
     findings += check_chain(tenant, bundles)
-    cycles = {bundle.seal.cycle for bundle in bundles if bundle.seal}
     if state:
         compared = compare(state, tenant, bundles, wanted.now)
         findings += compared.findings
