@@ -187,6 +187,7 @@ def _hosts(tenant: str, place: int, number: int, tenants: int, updates: int) -> 
             batch=1 if own < 5 else 1 + (own - 5) // 100,
             scanned=outcome != "unreachable",
             updates={"verified": updates, "unchanged": 0}.get(outcome, updates - len(range(0, updates, EASY))),
+            began_change=worked,
             changed=max(0, changed),
             rebooted=outcome == "verified" and n % 2 == 0,
             seconds=40.0 + own % 60 if worked else None,

@@ -98,7 +98,10 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host in one plan; ``scanned``: what was pending is known. ``seconds`` from preflight to outcome, or None."""
+    """A host in one plan; ``scanned``: what was pending is known. ``seconds`` from preflight to outcome, or None.
+
+    ``began_change``: a change of its packages was begun, whatever became of it.
+    """
 
     tenant: str
     cycle: str
@@ -115,6 +118,7 @@ class HostRow:
     batch: int | None
     scanned: bool
     updates: int
+    began_change: bool
     changed: int
     rebooted: bool
     seconds: float | None

@@ -76,16 +76,18 @@ def _plan(plan: PlanRow) -> str:
 def population_complete(document: Document) -> Finding:
     """Whether the query is known that found everybody, and nobody is missing."""
     coverage = next(metric for metric in document.metrics if metric.name == "coverage").total
-    gone = [
-        f"{gate.tenant}: {gate.evidence}"
-        for gate in document.gates
-        if gate.gate == "population" and not gate.overridden
-    ]
+    gates = [gate for gate in document.gates if gate.gate == "population"]
+    # Who lets a known gap through answers for it; what nobody knows is not known afterwards either.
+    answered = [gate for gate in gates if gate.overridden and gate.verdict == "block"]
+    gone = [f"{gate.tenant}: {gate.evidence}" for gate in gates if gate not in answered]
     unnamed = [_plan(plan) for plan in document.plans if not plan.query]
     missing = [*(f"the population is not whole: {each}" for each in gone)]
     if unnamed:
         missing.append(f"the query that found the population of {_names(unnamed)} was not recorded")
-    stands = (f"each of {len(document.hosts)} hosts has exactly one outcome, by {document.scope.query}",)
+    stands = (
+        f"each of {len(document.hosts)} hosts has exactly one outcome, by {document.scope.query}",
+        *(f"an override answers for who is missing from {gate.tenant}: {gate.evidence}" for gate in answered),
+    )
     return Finding(stands if document.hosts and coverage.of else (), tuple(missing))
 
 
@@ -248,28 +250,42 @@ def changes_as_planned(document: Document) -> Finding:
 
 
 def rollbacks_restored(document: Document) -> Finding:
-    """Whether changes that failed were taken back."""
-    failed = [row for row in document.hosts if row.outcome in ("rolled_back", "failed")]
-    if not failed:
-        return Finding(("no change had to be taken back",) if document.hosts else (), ())
+    """Whether changes that failed were taken back; one that broke off in the middle was not."""
+    lost = [row for row in document.hosts if row.outcome == "failed" or _is_half_changed(row)]
+    restored = [row for row in document.hosts if row.outcome == "rolled_back"]
+    if not lost and not restored:
+        begun = any(row.began_change for row in document.hosts)
+        return Finding(("no change had to be taken back",), ()) if begun else Finding((), ("nothing was changed",))
     return finding(
-        len(failed),
-        [_name(row) for row in failed if row.outcome == "failed"],
+        len(lost) + len(restored),
+        [_name(row) for row in lost],
         "{count} of {of} hosts whose change failed were brought back and verified",
         "{count} of {of} hosts whose change failed were not brought back: {names}",
         "",
     )
 
 
+def _is_half_changed(row: HostRow) -> bool:
+    """Its change was begun and not ended. A host that refused it before anything was done is known to serve."""
+    ended = row.outcome in ("verified", "unchanged", "rolled_back")
+    refused = row.outcome == "skipped" and row.in_service == "yes"
+    return row.began_change and not ended and not refused
+
+
 def hosts_in_service(document: Document) -> Finding:
-    """Whether hosts serve their users."""
-    return finding(
-        len(document.hosts),
-        [_name(row) for row in document.hosts if row.in_service != "yes"],
+    """Whether hosts serve their users. Those that no attempt came to are as they were, and nobody looked at them."""
+    seen = [row for row in document.hosts if row.seconds is not None or row.in_service != "yes"]
+    found = finding(
+        len(seen),
+        [_name(row) for row in seen if row.in_service != "yes"],
         "{count} of {of} hosts are in service",
         "{count} of {of} hosts are out of service, or nobody knows: {names}",
-        "there is no host",
+        "no attempt looked at a host",
     )
+    unseen = len(document.hosts) - len(seen)
+    if not seen or not unseen:
+        return found
+    return Finding(found.evidence, (*found.missing, f"no attempt looked at {unseen} of {len(document.hosts)} hosts"))
 
 
 def record_intact(document: Document) -> Finding:

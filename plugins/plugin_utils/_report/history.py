@@ -144,6 +144,9 @@ def _take_entry(history: History, entry: Mapping[str, Any]) -> None:
             _take_stage(host, entry["outcome"], data, history.alike)
         elif phase == Phase.OUTCOME:
             _take_outcome(host, entry, data, moment)
+            if entry["outcome"] in (HostOutcome.VERIFIED, HostOutcome.ROLLED_BACK):
+                # No host comes out so without somebody who acted, whatever else the ledger leaves out.
+                history.begun.setdefault(entry["attempt"], {}).setdefault(entry["host"], host.began or moment)
         elif phase not in (Phase.SOAK, Phase.RECONCILE):
             # A look at a host after its soak, or after its attempt has died, is no part of its way.
             _turn_to(host, entry["attempt"])

@@ -120,6 +120,7 @@ def _host_row(report: Report, host: HostResult, changed: int) -> HostRow:
         batch=host.batch,
         scanned=host.pending is not None,
         updates=host.updates,
+        began_change=host.began_change,
         changed=changed,
         rebooted=host.rebooted,
         seconds=host.seconds,

@@ -199,6 +199,13 @@ def test_a_change_whose_beginning_was_left_out_was_begun_all_the_same(approved: 
     assert approved_by_another(approved) == (False, True)
 
 
+def test_an_outcome_alone_is_somebodys_work_too(approved: Any) -> None:
+    approved.open(executor=ALICE)
+    approved.judge("web1", HostOutcome.VERIFIED)
+    approved.close()
+    assert approved_by_another(approved) == (False, True)
+
+
 def test_the_name_of_a_user_on_the_controller_is_no_executor(approved: Any) -> None:
     patch(approved)
     document = approved.document()

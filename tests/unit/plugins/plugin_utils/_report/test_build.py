@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import build as building
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.build import SampleSize, build
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import collect
@@ -28,6 +28,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
     InTime,
     ScopeKind,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_checks import CHECKS, Finding
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.figures import NAME as FIGURES
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.figures import Figures
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import Report
@@ -167,6 +168,23 @@ def test_what_is_not_there_is_said_with_what_there_is(fleet: Path, wanted: Wante
         build(FolderState(fleet), wanted, NOW)
     assert caught.value.kind == kind
     assert caught.value.remedy
+
+
+def test_a_plan_that_was_never_attempted_proves_nothing_of_its_hosts(book: Any) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    document = book.document()
+    assert CHECKS["rollbacks_restored"](document) == Finding((), ("nothing was changed",))
+    assert CHECKS["hosts_in_service"](document) == Finding((), ("no attempt looked at a host",))
+
+
+def test_a_host_that_went_away_in_the_middle_of_its_change_was_not_brought_back(book: Any) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
+    book.open()
+    book.write("web1", Phase.APPLY, EntryOutcome.INTENT, {})
+    book.judge("web1", HostOutcome.UNREACHABLE, in_service="unknown", reason="it went away")
+    book.close()
+    found = CHECKS["rollbacks_restored"](book.document())
+    assert found == Finding((), ("1 of 1 hosts whose change failed were not brought back: north/web1",))
 
 
 # Figures that are kept

@@ -17,6 +17,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     Document,
     Figure,
+    GateRow,
     InTime,
     Standing,
     TrendPoint,
@@ -65,7 +66,8 @@ def good() -> Document:
     """A document in which everything is as it should be: only hosts that came out well, and nothing open."""
     full = document(tenants=1)
     hosts = tuple(
-        replace(row, outcome="verified", in_service="yes", scanned=True, needs_attention=False) for row in full.hosts
+        replace(row, outcome="verified", in_service="yes", seconds=40.0, scanned=True, needs_attention=False)
+        for row in full.hosts
     )
     metrics = tuple(
         replace(metric, total=Figure("all", 100.0, len(hosts), len(hosts))) if metric.name == "coverage" else metric
@@ -190,6 +192,63 @@ SPOILED: dict[str, Any] = {
 @pytest.mark.parametrize("name", CHECKS)
 def test_what_is_not_as_it_should_be_is_missed(name: str) -> None:
     assert CHECKS[name](SPOILED[name](good())).missing
+
+
+def with_hosts(**said: Any) -> Document:
+    """A good document whose first host, or whose hosts, are otherwise."""
+    doc = good()
+    return replace(doc, hosts=(replace(doc.hosts[0], **said), *doc.hosts[1:]))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "in_service", "is_lost"),
+    [
+        ("unreachable", "unknown", True),
+        ("not_attempted", "unknown", True),
+        ("skipped", "unknown", True),
+        # The package manager refused before it did anything.
+        ("skipped", "yes", False),
+    ],
+)
+def test_a_host_that_broke_off_in_the_middle_of_its_change_was_not_brought_back(
+    outcome: str, in_service: str, is_lost: bool
+) -> None:
+    found = CHECKS["rollbacks_restored"](with_hosts(outcome=outcome, in_service=in_service, began_change=True))
+    lost = ("1 of 1 hosts whose change failed were not brought back: alpha/web1",)
+    assert (found.evidence, found.missing) == (((), lost) if is_lost else (("no change had to be taken back",), ()))
+    untouched = CHECKS["rollbacks_restored"](with_hosts(outcome=outcome, in_service=in_service, began_change=False))
+    assert untouched.missing == ()
+
+
+def test_where_nothing_was_changed_nothing_was_taken_back() -> None:
+    doc = good()
+    idle = tuple(replace(row, outcome="not_attempted", began_change=False, seconds=None) for row in doc.hosts)
+    found = CHECKS["rollbacks_restored"](replace(doc, hosts=idle))
+    assert (found.evidence, found.missing) == ((), ("nothing was changed",))
+
+
+def test_a_host_that_nobody_looked_at_is_not_known_to_serve() -> None:
+    found = CHECKS["hosts_in_service"](with_hosts(outcome="not_attempted", seconds=None))
+    assert found.evidence == ("29 of 29 hosts are in service",)
+    assert found.missing == ("no attempt looked at 1 of 30 hosts",)
+    doc = good()
+    idle = tuple(replace(row, outcome="not_attempted", seconds=None) for row in doc.hosts)
+    nothing = CHECKS["hosts_in_service"](replace(doc, hosts=idle))
+    assert (nothing.evidence, nothing.missing) == ((), ("no attempt looked at a host",))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "overridden", "is_missed"),
+    [("block", False, True), ("unknown", False, True), ("unknown", True, True), ("block", True, False)],
+)
+def test_a_gap_in_the_population_is_missed_or_named_with_who_answers_for_it(
+    verdict: str, overridden: bool, is_missed: bool
+) -> None:
+    doc = good()
+    gate = GateRow("alpha", doc.plans[0].plan, "population", verdict, "web9 is gone", overridden, ("web1",))
+    found = CHECKS["population_complete"](replace(doc, gates=(gate,)))
+    missed, answered = (any("web9 is gone" in each for each in said) for said in (found.missing, found.evidence))
+    assert (missed, answered) == (is_missed, not is_missed)
 
 
 def test_a_month_without_a_cycle_is_named() -> None:
