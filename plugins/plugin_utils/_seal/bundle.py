@@ -66,13 +66,20 @@ class Bundle:
         """A finding about this bundle."""
         return Finding(kind, self.tenant, self.subject, what, where or self.folder.name)
 
-    def read(self, path: str) -> bytes:
-        """The bytes of one of its files. Raises OSError."""
-        return (self.folder / path).read_bytes()
+    def path(self, name: str) -> Path:
+        """Where one of its files lies. Raises OSError for what is none: a pipe never ends, and a link leads away."""
+        path = self.folder / name
+        if name not in self.digests or not stat.S_ISREG(path.lstat().st_mode):
+            raise FileNotFoundError(f"{name} is no file of the bundle")
+        return path
 
-    def lines(self, path: str) -> Iterator[bytes]:
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files. Raises OSError."""
+        return self.path(name).read_bytes()
+
+    def lines(self, name: str) -> Iterator[bytes]:
         """The lines of one of its files, without their ends. Raises OSError."""
-        with (self.folder / path).open("rb") as file:
+        with self.path(name).open("rb") as file:
             for line in file:
                 yield line.removesuffix(b"\n")
 

@@ -64,7 +64,7 @@ def check_people(
         for attempt in attempts:
             yield from _check_awx(bundle, seal, attempt, begun.get(attempt.number, {}))
     elif policy["approval"] == "signature":
-        own = {**policy, "approval_signers": str(signers or bundle.folder / APPROVAL_SIGNERS)}
+        own = {**policy, "approval_signers": str(signers or bundle.path(APPROVAL_SIGNERS))}
         approvals: list[_Approved] = []
         yield from _check_approvals(bundle, seal, own, approvals)
         for attempt in attempts:
@@ -99,9 +99,9 @@ def _check_approvals(
     recorded = _recorded(bundle.lines(LEDGER))
     paths = [path for path in bundle.digests if path.startswith(f"{APPROVALS}/") and path.endswith(".json")]
     for path in paths:
-        content, signature = bundle.read(path), bundle.folder / Path(path).with_suffix(".sig")
+        content, signature = bundle.read(path), f"{path.removesuffix('.json')}.sig"
+        text = bundle.read(signature).decode(errors="replace") if signature in bundle.digests else ""
         try:
-            text = signature.read_text(encoding="utf-8", errors="replace") if signature.is_file() else ""
             at = read_statement(content).created
             read, signer = read_approval(
                 content, text, plan=seal.plan, tenant=seal.tenant, policy=policy, now=at, at=at

@@ -269,6 +269,18 @@ def test_what_is_no_json_or_has_no_shape_ends_no_verification(site: Site, bundle
     assert {("bundle_malformed", "seal 3"), ("signature_bad", "seal 3")} <= found
 
 
+@pytest.mark.parametrize("path", [*KINDS_OF_FILES, "hosts/web2.json"])
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "link"])
+def test_what_never_ends_in_place_of_a_file_is_not_read(
+    site: Site, bundles: Path, path: str, put: Callable[[Path], None]
+) -> None:
+    (bundle(bundles, 2) / path).unlink()
+    put(bundle(bundles, 2) / path)
+    found = {(finding.kind.value, finding.where) for finding in site.verify(bundles)}
+    assert ("file_added", path) in found
+    assert ("file_missing", path) in found or path == "SHA256SUMS"
+
+
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
