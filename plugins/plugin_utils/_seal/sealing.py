@@ -11,6 +11,7 @@ a crash has prevented is made by the next run.
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import as_text
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_line, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import contents, make_bundle, sums_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import is_complete, left_of, read_facts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import seals_of
@@ -33,6 +34,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.instructions i
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import approval_signers, signers_line
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     APPROVAL_SIGNERS,
+    LEDGER,
     README,
     SEAL,
     SEAL_NAMESPACE,
@@ -115,10 +117,10 @@ def why_closed(book: Book, progress: Progress, now: datetime) -> Why:
 def seal_plan(state: State, tenant: str, plan: str, sealer: Sealer, now: datetime) -> Sealed:
     """Seal a plan and make its bundle. Of a sealed plan the bundle is made again if it is gone, and nothing else done.
 
-    Raises FleetError: ``attempt_open`` and ``plan_not_ended``; ``ledger_damaged``; ``sealed_plan_changed`` when the
-    ledger is not what was sealed; ``bundle_differs``; ``lease_held`` when somebody is at work on the plan;
-    ``key_unusable``, ``signer_unknown`` and ``signers_missing``; ``seal_exists`` when somebody was quicker twice;
-    ``state_error``.
+    Raises FleetError: ``attempt_open`` and ``plan_not_ended``; ``ledger_damaged``; ``ledger_moved`` when somebody wrote
+    into the ledger meanwhile; ``sealed_plan_changed`` when it is not what was sealed; ``bundle_differs``;
+    ``lease_held`` when somebody is at work on the plan; ``key_unusable``, ``signer_unknown`` and ``signers_missing``;
+    ``seal_exists`` when somebody was quicker twice; ``state_error``.
     """
     folder = sealer.bundles / check_name(tenant, "tenant")
     with disk_errors():
@@ -179,10 +181,29 @@ def _put(state: State, first: Seal, signers: Mapping[str, bytes], sealer: Sealer
         last, files = chain[-1]
         seal = replace(first, number=last.number + 1, previous=Previous(last.number, root_of(files[SUMS])))
     own = {**signers, SEAL: seal.as_bytes(), README: instructions(seal)}
-    sums = sums_of(contents(state, seal.tenant, seal.plan, own))
+    parts = contents(state, seal.tenant, seal.plan, own)
+    # What is hashed must be what the seal says, and still be so when somebody has touched a hardware key at last.
+    sums = sums_of((path, _as_sealed(seal, pieces) if path == LEDGER else pieces) for path, pieces in parts)
     kept = {**own, SUMS: sums, SIGNATURE: _sign(sums, seal.tenant, signers[SEAL_SIGNERS], sealer)}
+    deque(_as_sealed(seal, state.entries(seal.tenant, seal.plan)), maxlen=0)
     state.put_seal(seal.tenant, seal.number, kept)
     return seal, kept
+
+
+def _as_sealed(seal: Seal, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of the ledger. Raises FleetError of kind ``ledger_moved`` when they do not end as the seal says."""
+    count, last = 0, b""
+    for line in lines:
+        count, last = count + 1, line
+        yield line
+    head = read_line(last)["hash"] if last else seal.head
+    if (count, head) != (seal.count, seal.head):
+        raise FleetError(
+            f"The ledger of plan {seal.plan[:16]} of tenant {seal.tenant} was written to while it was being sealed: "
+            f"{seal.count} entries were to be sealed, and it has {count}. Nothing is sealed.",
+            kind="ledger_moved",
+            remedy="Find out what still writes into it; then run evidence_seal.yml again.",
+        )
 
 
 def _sign(sums: bytes, tenant: str, line: bytes, sealer: Sealer) -> bytes:

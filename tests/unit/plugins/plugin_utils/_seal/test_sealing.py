@@ -187,6 +187,25 @@ def test_a_plan_whose_ledger_grew_after_its_seal_is_an_error(site: Site) -> None
     assert kind_of_refusal(site, book) == "sealed_plan_changed"
 
 
+@pytest.mark.parametrize("moment", ["instructions", "_sign"], ids=["before it is hashed", "while it is signed"])
+def test_a_ledger_that_grows_while_it_is_sealed_is_not_sealed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    book = site.patched()
+    step = getattr(sealing, moment)
+
+    def late(*given: object) -> object:
+        book.write(0, None, Phase.DISTRIBUTE, EntryOutcome.OK, {"delivery": {}})
+        return step(*given)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(sealing, moment, late)
+        assert kind_of_refusal(site, book) == "ledger_moved"
+    assert site.state.seals("alpha") == []
+    site.seal(book)
+    assert site.verify(state=True) == []
+
+
 def test_a_ledger_that_does_not_verify_is_not_sealed(site: Site) -> None:
     book = site.patched()
     path = site.folder / "state/tenants/alpha/plans" / book.plan / "ledger.jsonl"
