@@ -23,6 +23,7 @@ from ansible_collections.bankops.fleet.tests.services.postgresql import OWNER, S
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state import contract
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import Store, publish, state
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_schema import Migrations
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_seals import Seals
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._store.contract_of_shipping import (
     Harbour,
@@ -72,6 +73,10 @@ class TestCycles(contract.Cycles):
 
 
 class TestKept(contract.Kept):
+    pass
+
+
+class TestSeals(Seals):
     pass
 
 

@@ -37,6 +37,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     cycle_order,
     encode_host,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import SEAL, closed_by, plan_sealed
 
 STOP_FILE = "STOP"
 
@@ -46,6 +47,8 @@ class FolderState(State):
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._closed: dict[str, list[str | None]] = {}
+        """For each tenant the plans that its seals close, as far as they were read: what a seal says never changes."""
 
     @contextmanager
     def write_plan(self, tenant: str) -> Iterator[PlanWriter]:
@@ -99,8 +102,13 @@ class FolderState(State):
         return sorted(map(check_cycle, names), key=cycle_order)
 
     def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
+        def build_unless_sealed(last: bytes | None) -> bytes:
+            # While the ledger is locked, so that no seal comes between this look and the line.
+            self._refuse_sealed(tenant, plan)
+            return build(last)
+
         with files.disk_errors():
-            return lines.append_line(self._ledger(tenant, plan), build)
+            return lines.append_line(self._ledger(tenant, plan), build_unless_sealed)
 
     def entries(self, tenant: str, plan: str) -> Iterator[bytes]:
         with files.disk_errors():
@@ -227,10 +235,31 @@ class FolderState(State):
                 for name, content in contents.items():
                     files.write_new(new / check_name(name, "name of a file"), content)
                 files.sync(new)
-                new.rename(folder / f"{number}")
-                files.sync(folder)
+                with self._ledger_as_sealed(tenant, contents):
+                    new.rename(folder / f"{number}")
+                    files.sync(folder)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
+
+    @contextmanager
+    def _ledger_as_sealed(self, tenant: str, contents: dict[str, bytes]) -> Iterator[None]:
+        """Keep the ledger that a seal closes from growing, if it is what the seal says."""
+        closed = closed_by(contents)
+        if closed is None:
+            yield
+            return
+        with lines.held(self._ledger(tenant, closed.plan)) as (count, last):
+            closed.refuse_other(tenant, count, last)
+            yield
+
+    def _refuse_sealed(self, tenant: str, plan: str) -> None:
+        known = self._closed.setdefault(tenant, [])
+        while (seal := self._seals(tenant) / f"{len(known) + 1}").is_dir():
+            path = seal / SEAL
+            closed = closed_by({SEAL: path.read_bytes()} if path.is_file() else {})
+            known.append(closed.plan if closed else None)
+        if plan in known:
+            raise plan_sealed(tenant, plan, known.index(plan) + 1)
 
     def seals(self, tenant: str) -> list[dict[str, bytes]]:
         with files.disk_errors():

@@ -48,9 +48,13 @@ class Lease:
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a spool: its number there, from 1, and what makes the line of the ledger from the one before."""
+    """A record of a spool: its number there, from 1, and what makes the line of the ledger from the one before.
+
+    ``content`` is the record as it stands in the spool.
+    """
 
     number: int
+    content: bytes
     build: Callable[[bytes | None], bytes]
 
 
@@ -153,6 +157,7 @@ class State(ABC):
 
         ``build`` gets the last whole line (None in an empty ledger) while the ledger is locked, and returns the new
         one; both without the line feed. What an interrupted append left behind is moved aside first (see ``torn``).
+        Raises FleetError of kind ``plan_sealed`` when a seal closes the ledger.
         """
 
     @abstractmethod
@@ -259,8 +264,9 @@ class State(ABC):
     def put_seal(self, tenant: str, number: int, contents: dict[str, bytes]) -> None:
         """Keep the files of a tenant's seal, all at once. Numbers count from 1.
 
-        Raises FleetError of kind ``seal_exists`` when there is one of that number, whoever was quicker, and
-        ``seal_gap`` when the one before is not there.
+        From then on nothing is appended to the ledger that ``seal.json`` names by its ``plan`` and ``ledger``.
+        Raises FleetError of kind ``seal_exists`` when there is one of that number, whoever was quicker, ``seal_gap``
+        when the one before is not there, and ``ledger_moved`` when that ledger is not what ``seal.json`` says of it.
         """
 
     @abstractmethod
@@ -310,7 +316,8 @@ class TakesIn(State):
         """Append a line for each record of a spool that was not taken in before, all at once; how many these were.
 
         ``torn`` are the ends of records that were never written whole, all that the spool has; ``State.torn`` returns
-        them. Raises FleetError of kind ``spool_damaged`` when records are missing between.
+        them. When a seal closes the ledger it stays as it is: the records are kept beside the torn ends, each once, and
+        ``State.torn`` returns them, too. Raises FleetError of kind ``spool_damaged`` when records are missing between.
         """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import (
@@ -58,6 +59,14 @@ def whole_lines(path: Path, begin: int = 0) -> Iterator[bytes]:
     with locked(path, shared=True) as descriptor:
         end = _end_of_whole_lines(descriptor, os.fstat(descriptor).st_size)
     return _read_lines(path, begin, end)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[tuple[int, bytes | None]]:
+    """The number of whole lines and the last one, which stay what they are until this is left."""
+    with locked(path) as descriptor:
+        end = _end_of_whole_lines(descriptor, os.fstat(descriptor).st_size)
+        yield sum(1 for _line in _read_lines(path, 0, end)), _last_line(descriptor, end)
 
 
 def torn_ends(path: Path) -> list[bytes]:

@@ -77,7 +77,9 @@ def _ship_ledger(state: TakesIn, spool: Spool, tenant: str, plan: str) -> int:
     taken = 0
     while True:
         lines, end = spool.unshipped(tenant, plan, SEGMENT)
-        records = [_record(entry, tenant, plan, spool) for entry in read_entries(lines)]
+        records = [
+            _record(line, entry, tenant, plan, spool) for line, entry in zip(lines, read_entries(lines), strict=True)
+        ]
         if records or torn:
             try:
                 taken += state.take_in(tenant, plan, spool.name, records, torn)
@@ -91,7 +93,7 @@ def _ship_ledger(state: TakesIn, spool: Spool, tenant: str, plan: str) -> int:
         torn = []
 
 
-def _record(entry: Mapping[str, Any], tenant: str, plan: str, spool: Spool) -> Record:
+def _record(line: bytes, entry: Mapping[str, Any], tenant: str, plan: str, spool: Spool) -> Record:
     """What makes a ledger's line of a record: its place in the chain and its time are those of the shipping."""
     try:
         # A callback decides no host's outcome, so there is no record of one.
@@ -102,6 +104,7 @@ def _record(entry: Mapping[str, Any], tenant: str, plan: str, spool: Spool) -> R
         raise _damaged(spool, f"{entry['plan']!r} of {entry['tenant']!r} stands among the records of another plan")
     return Record(
         entry["seq"],
+        line,
         partial(
             build_entry_now,
             tenant=tenant,

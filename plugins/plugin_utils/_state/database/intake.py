@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.queries import last_line
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.queries import last_line, seal_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.upsert import put
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.interface import Record
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.lines import checked_line
@@ -25,23 +25,30 @@ with suppress(ImportError):
 def take_in(
     connection: Connection, plan_id: int, tenant: str, spool: str, records: Iterable[Record], torn: Sequence[bytes]
 ) -> int:
-    """Do what ``TakesIn.take_in`` promises, in a transaction that has the plan locked; how many records were new."""
+    """Do what ``TakesIn.take_in`` promises, in a transaction that has the plan locked; by how many the entries grew."""
     own = {"plan_id": plan_id, "tenant": tenant}
     wanted = select(SPOOLS.c.taken).where(SPOOLS.c.plan_id == plan_id, SPOOLS.c.spool == spool)
     taken = int(connection.execute(wanted).scalar() or 0)
     seq, last = last_line(connection, plan_id)
-    rows = []
+    is_sealed = seal_of(connection, plan_id) is not None
+    rows, late = [], []
     for record in records:
         if record.number <= taken:
             continue
         if record.number != taken + 1:
             raise _gap(spool, taken, record.number)
-        taken, seq, last = record.number, seq + 1, checked_line(record.build(last))
-        rows.append({**own, "seq": seq, "line": last})
+        taken = record.number
+        if is_sealed:
+            late.append({**own, "spool": f"{spool} late", "number": taken, "content": record.content})
+        else:
+            seq, last = seq + 1, checked_line(record.build(last))
+            rows.append({**own, "seq": seq, "line": last})
     if rows:
         connection.execute(insert(ENTRIES), rows)
+    if rows or late:
         # In the same transaction: whoever ships the same records again finds that they are there.
         put(connection, SPOOLS, [{**own, "spool": spool, "taken": taken}])
+    put(connection, TORN, late)
     put(connection, TORN, [{**own, "spool": spool, "number": n, "content": it} for n, it in enumerate(torn, start=1)])
     return len(rows)
 

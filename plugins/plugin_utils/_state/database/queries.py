@@ -22,6 +22,8 @@ with suppress(ImportError):
         ENTRIES,
         LEASES,
         PLANS,
+        SEAL_FILES,
+        SEALS,
     )
 
 
@@ -35,6 +37,12 @@ def last_line(connection: Connection, plan_id: int) -> tuple[int, bytes | None]:
     own = select(ENTRIES.c.seq, ENTRIES.c.line).where(ENTRIES.c.plan_id == plan_id)
     found = connection.execute(own.order_by(ENTRIES.c.seq.desc()).limit(1)).first()
     return (int(found.seq), bytes(found.line)) if found else (0, None)
+
+
+def seal_of(connection: Connection, plan_id: int) -> int | None:
+    """The number of the seal that closes a plan's ledger. Who has the plan locked knows that it stays so."""
+    number = connection.execute(select(PLANS.c.sealed).where(PLANS.c.id == plan_id)).scalar()
+    return None if number is None else int(number)
 
 
 def plans_of_cycle(connection: Connection, cycle: str) -> list[tuple[str, str]]:
@@ -74,3 +82,14 @@ def _as_lease(row: RowMapping) -> Lease:
 def read_dates(connection: Connection, wanted: Select[Any]) -> dict[str, str]:
     """The days by key."""
     return {row.key.decode(): row.day.isoformat() for row in connection.execute(wanted)}
+
+
+def read_seals(connection: Connection, tenant: str) -> list[dict[str, bytes]]:
+    """The files of all seals of a tenant, in the order of their numbers."""
+    both = (SEALS.c.tenant == SEAL_FILES.c.tenant) & (SEALS.c.number == SEAL_FILES.c.number)
+    wanted = select(SEALS.c.number, SEAL_FILES.c.name, SEAL_FILES.c.content).outerjoin(SEAL_FILES, both)
+    wanted = wanted.where(SEALS.c.tenant == tenant).order_by(SEALS.c.number, SEAL_FILES.c.name)
+    found: dict[int, dict[str, bytes]] = {}
+    for number, name, content in connection.execute(wanted):
+        found.setdefault(number, {}).update({} if name is None else {name: content})
+    return list(found.values())

@@ -17,7 +17,7 @@ with suppress(ImportError):
     from sqlalchemy import Connection, inspect, text
     from sqlalchemy.exc import DBAPIError
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The version this code works with: the latest of ``migrations/versions``, known without importing Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

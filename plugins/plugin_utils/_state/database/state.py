@@ -25,6 +25,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.quer
     published,
     read_dates,
     read_leases,
+    read_seals,
+    seal_of,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.schema import prepare
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.upsert import put
@@ -49,6 +51,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     cycle_order,
     encode_host,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import closed_by, plan_sealed
 
 with suppress(ImportError):
     # Whoever opens the state says that it is missing.
@@ -155,6 +158,9 @@ class DatabaseState(TakesIn):
     def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
         with self._writing() as connection:
             plan_id = self._locked_plan(connection, tenant, plan)
+            number = seal_of(connection, plan_id)
+            if number is not None:
+                raise plan_sealed(tenant, plan, number)
             seq, last = last_line(connection, plan_id)
             line = checked_line(build(last))
             row = {"plan_id": plan_id, "tenant": tenant, "seq": seq + 1, "line": line}
@@ -333,16 +339,15 @@ class DatabaseState(TakesIn):
             connection.execute(insert(SEALS).values(own))
             if rows:
                 connection.execute(insert(SEAL_FILES), rows)
+            closed = closed_by(contents)
+            if closed is not None:
+                plan_id = self._locked_plan(connection, tenant, closed.plan)
+                closed.refuse_other(tenant, *last_line(connection, plan_id))
+                connection.execute(update(PLANS).where(PLANS.c.id == plan_id).values(sealed=number))
 
     def seals(self, tenant: str) -> list[dict[str, bytes]]:
-        own = SEALS.c.tenant == check_name(tenant, "tenant")
-        both = (SEALS.c.tenant == SEAL_FILES.c.tenant) & (SEALS.c.number == SEAL_FILES.c.number)
-        wanted = select(SEALS.c.number, SEAL_FILES.c.name, SEAL_FILES.c.content).outerjoin(SEAL_FILES, both).where(own)
-        found: dict[int, dict[str, bytes]] = {}
         with self._reading() as connection:
-            for number, name, content in connection.execute(wanted.order_by(SEALS.c.number, SEAL_FILES.c.name)):
-                found.setdefault(number, {}).update({} if name is None else {name: content})
-        return list(found.values())
+            return read_seals(connection, check_name(tenant, "tenant"))
 
     # Helpers
 

@@ -72,6 +72,8 @@ else:
         Column("digest", Text),
         Column("head", LargeBinary),
         Column("begun", Moment, nullable=False),
+        # The number of the seal that closes its ledger.
+        Column("sealed", Integer),
         UniqueConstraint("tenant", "digest"),
         UniqueConstraint("id", "tenant"),
     )

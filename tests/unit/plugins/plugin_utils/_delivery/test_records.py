@@ -53,6 +53,7 @@ def kept(book: Book) -> list[dict[str, Any]]:
 
 def seal(book: Book) -> None:
     """A seal that closes the plan, as far as the state knows."""
+    ledger = verify(book.state.entries(book.tenant, book.plan))
     sealed = Seal(
         tenant=book.tenant,
         number=1,
@@ -63,8 +64,8 @@ def seal(book: Book) -> None:
         sealed_by="tenant:alpha",
         hosts={},
         attempts=[],
-        count=0,
-        head="0" * 64,
+        count=ledger.count,
+        head=ledger.head,
         previous=None,
     )
     book.state.put_seal(book.tenant, 1, {SEAL: sealed.as_bytes()})

@@ -223,17 +223,6 @@ class Kept:
         state.put_baseline("tenant1", plan, "web/1", {"units": {"failed": ["nginx.service"]}})
         assert state.get_baseline("tenant1", plan, "web/1") == {"units": {"failed": ["nginx.service"]}}
 
-    def test_seals_follow_one_another_and_none_is_replaced(self, state: State) -> None:
-        state.put_seal("tenant1", 1, {"seal.json": b"one"})
-        for number, kind in ((1, "seal_exists"), (3, "seal_gap"), (0, "seal_gap")):
-            with pytest.raises(FleetError) as caught:
-                state.put_seal("tenant1", number, {"seal.json": b"other"})
-            assert caught.value.kind == kind
-        for number in range(2, 12):
-            state.put_seal("tenant1", number, {"seal.json": f"{number}".encode(), "seal.json.sig": b"signature"})
-        assert [int(seal["seal.json"]) for seal in state.seals("tenant1")[1:]] == list(range(2, 12))
-        assert state.seals("tenant2") == []
-
 
 class Ledger:
     def test_the_builder_gets_the_last_line(self, state: State) -> None:

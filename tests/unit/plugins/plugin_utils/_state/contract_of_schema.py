@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.conn
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.schema import MIGRATIONS, SCHEMA, upgrade
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import METADATA
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import at_once, publish
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_seals import seal_of
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
 
 
@@ -43,6 +45,21 @@ class Migrations:
             connection.execute(text("INSERT INTO cycles (cycle) VALUES ('2026-11')"))
         assert without_keeper(empty, tmp_path).cycles() == ["2026-11"]
         assert version(empty) == SCHEMA
+
+    def test_a_plan_that_was_sealed_before_they_said_so_is_sealed(self, empty: str, tmp_path: Path) -> None:
+        with Database(empty).writing() as connection:
+            upgrade(connection, "0002")
+            insert = "INSERT INTO plans (id, tenant, digest, head, begun) VALUES (1, 'tenant1', :plan, :head, :begun)"
+            moment = datetime(2026, 11, 1)  # noqa: DTZ001  written as text
+            connection.execute(text(insert), {"plan": "a" * 64, "head": b"{}", "begun": moment.isoformat()})
+            for number, content in ((1, b"none"), (2, seal_of("a" * 64, 0, "0" * 64)["seal.json"])):
+                named = {"number": number, "content": content}
+                connection.execute(text("INSERT INTO seals VALUES ('tenant1', :number)"), named)
+                files = "INSERT INTO seal_files VALUES ('tenant1', :number, 'seal.json', :content)"
+                connection.execute(text(files), named)
+        with pytest.raises(FleetError, match=r"seal 2\)") as refused:
+            without_keeper(empty, tmp_path).append("tenant1", "a" * 64, lambda _last: b"late")
+        assert refused.value.kind == "plan_sealed"
 
     def test_many_processes_that_find_them_old_bring_them_up_to_date_once(self, empty: str, tmp_path: Path) -> None:
         at_once(publish_one, *((empty, tmp_path, number) for number in range(4)))

@@ -29,6 +29,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._store.shipping impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spool import Spool, spools_in
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import NOW, at_once, publish
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_seals import seal_of
 
 TENANT = "north"
 
@@ -212,6 +213,27 @@ class Shipping:
         assert spool.name in refused.value.message
         spool.root.rename(harbour.folder / "aside")
         assert harbour.entries(plan) == []
+
+    def test_what_comes_after_the_seal_is_kept_aside_once_and_keeps_nobody_from_reading(
+        self, harbour: Harbour, plan: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(shipping, "SEGMENT", 2)
+        spool, state = harbour.spool(plan, dead_owner()), harbour.open()
+        write(spool, plan, "in time")
+        (head,) = (entry["hash"] for entry in harbour.entries(plan))
+        state.put_seal(TENANT, 1, seal_of(plan, 1, head))
+        write(spool, plan, *range(3))
+        with monkeypatch.context() as dying:
+            dying.setattr(Spool, "mark_shipped", lambda *_arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                ship_all(state, harbour.folder)
+        assert said(harbour, plan) == ["in time"]
+        write(spool, plan, "last words")
+        late = list(spool.entries(TENANT, plan))[1:]
+        assert ship_all(harbour.open(), harbour.folder) == 0
+        assert said(harbour, plan) == ["in time"]
+        assert harbour.open().torn(TENANT, plan) == late
+        assert not spool.root.exists()
 
     def test_no_outcome_of_a_host_is_taken_from_a_spool(self, harbour: Harbour, plan: str) -> None:
         spool = harbour.spool(plan)
