@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, Seal, read_seal
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import plan_sealed
 
 
 def seals_of(state: State, tenant: str) -> list[tuple[Seal, dict[str, bytes]]]:
@@ -26,9 +26,4 @@ def refuse_sealed(state: State, tenant: str, plan: str) -> None:
     """Raise FleetError of kind ``plan_sealed`` when a plan is closed by a seal."""
     number = sealed_as(state, tenant, plan)
     if number is not None:
-        raise FleetError(
-            f"Plan {plan[:16]} of tenant {tenant} is sealed (seal {number}): nothing can be added to its record.",
-            kind="plan_sealed",
-            remedy="Make a new plan, in an emergency cycle if need be; that is also the way to take a change back "
-            "once its plan is sealed.",
-        )
+        raise plan_sealed(tenant, plan, number)
