@@ -47,8 +47,8 @@ class FolderState(State):
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        # For each tenant the plans that its seals close, as far as they were read: what a seal says never changes.
         self._closed: dict[str, list[str | None]] = {}
-        """For each tenant the plans that its seals close, as far as they were read: what a seal says never changes."""
 
     @contextmanager
     def write_plan(self, tenant: str) -> Iterator[PlanWriter]:
