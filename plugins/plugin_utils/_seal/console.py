@@ -17,9 +17,10 @@ SHOWN_FINDINGS = 50
 
 
 def render(found: Verification, place: str, *, with_state: bool) -> list[str]:
-    """Each bundle, what is not sealed yet, each finding with its remedy; the last line is the verdict."""
+    """Each bundle, how many each tenant has, what is not sealed yet, each finding; the last line is the verdict."""
     return [
         *map(_bundle, found.bundles),
+        *(f"{show(tenant)}: {count} bundle{'' if count == 1 else 's'}" for tenant, count in found.counts.items()),
         *(
             f"{show(plan.tenant)}: cycle {plan.cycle}, plan {plan.plan[:16]}: {printable(plan.why)}"
             for plan in found.open
@@ -31,6 +32,7 @@ def render(found: Verification, place: str, *, with_state: bool) -> list[str]:
 
 def _bundle(looked: Looked) -> str:
     verdict = f"{looked.findings} findings" if looked.findings else "good"
+    verdict = "; NOTE: ".join((verdict, *map(printable, looked.notes)))
     if looked.seal is None:
         return f"{show(looked.tenant)}: {printable(looked.place)}: {verdict}"
     seal = looked.seal

@@ -29,6 +29,7 @@ class FindingKind(StrEnum):
     LEDGER_CUT = "ledger_cut"
     LEDGER_REPLACED = "ledger_replaced"
     FACTS_DIFFER = "facts_differ"
+    POLICY_DIFFERS = "policy_differs"
     APPROVAL_INVALID = "approval_invalid"
     APPROVAL_MISSING = "approval_missing"
     APPROVAL_OWN = "approval_own"
@@ -58,6 +59,7 @@ _REMEDIES = {
     _KIND.BUNDLE_MISPLACED: "Give the folder the name that its seal.json says, if that is all that is wrong with it.",
     _KIND.BUNDLE_MALFORMED: _ASK,
     _KIND.FACTS_DIFFER: _ASK,
+    _KIND.POLICY_DIFFERS: "Ask who made the plan, and who may be changed without a second person.",
     _KIND.APPROVAL_INVALID: "Ask the approver whether they signed it, and who might approve at that time.",
     _KIND.APPROVAL_MISSING: "Ask who let these hosts be changed.",
     _KIND.APPROVAL_OWN: "Ask why nobody else looked at the change: approver and executor must be two persons.",

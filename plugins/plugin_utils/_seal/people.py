@@ -37,6 +37,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
 
 _APPROVE = f'"phase":"{Phase.APPROVE.value}"'.encode()
 _SHOWN = 5
+_STRICTEST_FIRST = ("signature", "awx", "none")
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,18 @@ class _Approved:
 
 
 def check_people(
-    bundle: Bundle, seal: Seal, head: Mapping[str, Any], facts: Facts, signers: Path | None
+    bundle: Bundle, seal: Seal, head: Mapping[str, Any], facts: Facts, signers: Path | None, notes: list[str]
 ) -> Iterator[Finding]:
     """Every approval, the executor of every attempt, and that one of the former held whenever a host was changed.
 
-    ``signers`` is an allowed-signers file to judge by; without one it is the copy in the bundle.
+    ``signers`` is an allowed-signers file to judge by; without one it is the copy in the bundle. ``notes`` gets a
+    sentence where the plan asks for no approval.
     """
-    policy = _policy(bundle, head)
+    policies = _policies(bundle, head)
+    yield from _check_policies(bundle, policies)
+    policy = min((own for own, _hosts in policies.values()), key=_strictness, default={"approval": "none"})
+    if policy["approval"] == "none":
+        notes.append("its plan asks for no approval")
     attempts = [each for each in facts.progress.attempts if each.purpose != "stage" and not each.check_mode]
     changes = read_changes(lambda: bundle.lines(LEDGER))
     begun = changes.begun
@@ -71,13 +77,30 @@ def check_people(
             yield from _check_attempt(bundle, seal, own, attempt, begun.get(attempt.number, {}), approvals)
 
 
-def _policy(bundle: Bundle, head: Mapping[str, Any]) -> dict[str, Any]:
-    """What the plan says of approvals: the same in the policy of each of its hosts."""
-    host = next(iter(head["hosts"]), None)
-    if host is None:
-        return {"approval": "none"}
-    policy: dict[str, Any] = decoded(bundle.read(f"{HOSTS}/{encode_host(host)}.json"))["policy"]
-    return policy
+def _policies(bundle: Bundle, head: Mapping[str, Any]) -> dict[tuple[Any, Any], tuple[dict[str, Any], list[str]]]:
+    """What the plan says of approvals, and of which hosts; a document that is not the plan's own says nothing."""
+    found: dict[tuple[Any, Any], tuple[dict[str, Any], list[str]]] = {}
+    for host, entry in head["hosts"].items():
+        path = f"{HOSTS}/{encode_host(host)}.json"
+        if bundle.digests.get(path) == entry["digest"]:
+            policy = decoded(bundle.read(path))["policy"]
+            found.setdefault((policy["approval"], policy.get("approval_hours")), (policy, []))[1].append(host)
+    return found
+
+
+def _check_policies(
+    bundle: Bundle, policies: Mapping[tuple[Any, Any], tuple[dict[str, Any], list[str]]]
+) -> Iterator[Finding]:
+    """A plan says the same of approvals for each of its hosts, and something that is known."""
+    for (approval, hours), (_policy, hosts) in policies.items():
+        if approval not in _STRICTEST_FIRST or len(policies) > 1:
+            what = f"the plan says of {_named(hosts)}: approval {str(approval)[:20]!r}, for {str(hours)[:20]} hours"
+            yield bundle.finding(FindingKind.POLICY_DIFFERS, what, HOSTS)
+
+
+def _strictness(policy: Mapping[str, Any]) -> int:
+    known = policy["approval"] in _STRICTEST_FIRST
+    return _STRICTEST_FIRST.index(policy["approval"]) if known else len(_STRICTEST_FIRST)
 
 
 def _check_changes(bundle: Bundle, changes: Changes) -> Iterator[Finding]:

@@ -68,21 +68,31 @@ class Looked:
     seal: Seal | None
     root: str
     findings: int
+    notes: tuple[str, ...] = ()
+    """What is not wrong, and must be known."""
 
     def as_data(self) -> dict[str, Any]:
         """The bundle as plain data."""
         seal = self.seal
         own = {"number": seal.number, "plan": seal.plan, "cycle": seal.cycle, "sealed": seal.sealed} if seal else {}
-        return {"tenant": self.tenant, "bundle": self.place, "root": self.root, "findings": self.findings, **own}
+        return {
+            "tenant": self.tenant,
+            "bundle": self.place,
+            "root": self.root,
+            "findings": self.findings,
+            **own,
+            **({"notes": list(self.notes)} if self.notes else {}),
+        }
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was looked at, what is not sealed yet, and everything that is wrong."""
+    """What was looked at, what is not sealed yet, and everything that is wrong; ``counts`` are of bundles by tenant."""
 
     bundles: tuple[Looked, ...]
     open: tuple[OpenPlan, ...]
     findings: tuple[Finding, ...]
+    counts: dict[str, int]
 
 
 def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verification:
@@ -93,16 +103,17 @@ def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verifi
     """
     if _is_bundle(folder):
         bundle = read_bundle(folder)
-        own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers))
+        notes: list[str] = []
+        own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers, notes))
         number = bundle.seal.number if bundle.seal else 0
         anchors = [each for each in wanted.anchors if (each.tenant, each.number) == (bundle.tenant, number)]
         own += check_anchors(anchors, {(bundle.tenant, number): [bundle.root]})
-        return Verification((_looked(bundle, own),), (), tuple(own))
+        return Verification((_looked(bundle, own, notes),), (), tuple(own), {bundle.tenant: 1})
     found = _read_all(folder, state)
     tenants = found.keys() | (set(state.tenants()) if state else set())
-    chosen = sorted(tenant for tenant in tenants if not wanted.tenants or tenant in wanted.tenants)
-    if not chosen:
-        raise _nothing(folder, wanted.tenants)
+    if not tenants:
+        raise _nothing(folder)
+    chosen = sorted(set(wanted.tenants) or tenants)
     each = [_verify_tenant(tenant, found.get(tenant, []), state, wanted) for tenant in chosen]
     gone = [anchor for anchor in wanted.anchors if anchor.tenant not in chosen]
     if wanted.tenants:
@@ -111,6 +122,7 @@ def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verifi
         tuple(looked for one in each for looked in one.bundles),
         tuple(plan for one in each for plan in one.open),
         (*(finding for one in each for finding in one.findings), *check_anchors(gone, {})),
+        {tenant: len(found.get(tenant, [])) for tenant in chosen},
     )
 
 
@@ -118,10 +130,13 @@ def _verify_tenant(tenant: str, bundles: list[Bundle], state: State | None, want
     looked, findings, opened = [], [], []
     roots: dict[tuple[str, int], list[str]] = {}
     cycles: set[str] = set()
+    if not bundles and not (state and tenant in state.tenants()):
+        findings.append(Finding(FindingKind.SEAL_MISSING, tenant, "all seals", "no bundle of this tenant is here"))
     for bundle in bundles:
-        own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers))
+        notes: list[str] = []
+        own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers, notes))
         findings += own
-        looked.append(_looked(bundle, own))
+        looked.append(_looked(bundle, own, notes))
         if bundle.seal:
             roots.setdefault((tenant, bundle.seal.number), []).append(bundle.root)
             if is_signed(own):
@@ -134,26 +149,29 @@ def _verify_tenant(tenant: str, bundles: list[Bundle], state: State | None, want
         cycles |= compared.cycles
     findings += check_months(tenant, cycles, wanted.until)
     findings += check_anchors([anchor for anchor in wanted.anchors if anchor.tenant == tenant], roots)
-    return Verification(tuple(looked), tuple(opened), tuple(findings))
+    return Verification(tuple(looked), tuple(opened), tuple(findings), {tenant: len(bundles)})
 
 
-def _looked(bundle: Bundle, findings: Collection[Finding]) -> Looked:
-    return Looked(bundle.tenant, str(bundle.folder), bundle.seal, bundle.root, len(findings))
+def _looked(bundle: Bundle, findings: Collection[Finding], notes: Collection[str]) -> Looked:
+    return Looked(bundle.tenant, str(bundle.folder), bundle.seal, bundle.root, len(findings), tuple(notes))
 
 
-def check_bundle(bundle: Bundle, signers: Path, approval_signers: Path | None) -> Iterator[Finding]:
-    """Everything that a bundle says of itself. Raises FleetError of kind ``signers_missing``."""
+def check_bundle(bundle: Bundle, signers: Path, approval_signers: Path | None, notes: list[str]) -> Iterator[Finding]:
+    """Everything that a bundle says of itself; what is not wrong, and must be known, is added to ``notes``.
+
+    Raises FleetError of kind ``signers_missing``.
+    """
     yield from check_files(bundle, signers)
     if bundle.seal is None:
         return
     try:
-        yield from _check_record(bundle, bundle.seal, approval_signers)
+        yield from _check_record(bundle, bundle.seal, approval_signers, notes)
     except _MALFORMED as problem:
         what = f"what it records cannot be read: {type(problem).__name__}: {problem}"
         yield bundle.finding(FindingKind.BUNDLE_MALFORMED, what)
 
 
-def _check_record(bundle: Bundle, seal: Seal, approval_signers: Path | None) -> Iterator[Finding]:
+def _check_record(bundle: Bundle, seal: Seal, approval_signers: Path | None, notes: list[str]) -> Iterator[Finding]:
     head = read_head(bundle)
     yield from check_plan(bundle, seal, head)
     if LEDGER not in bundle.digests:
@@ -163,7 +181,7 @@ def _check_record(bundle: Bundle, seal: Seal, approval_signers: Path | None) -> 
     if head is not None and checked.ok and (checked.count, checked.head) == (seal.count, seal.head):
         facts = read_facts(head, lambda: bundle.lines(LEDGER))
         yield from check_facts(bundle, seal, head, facts)
-        yield from check_people(bundle, seal, head, facts, approval_signers)
+        yield from check_people(bundle, seal, head, facts, approval_signers, notes)
 
 
 def _is_bundle(folder: Path) -> bool:
@@ -203,10 +221,9 @@ def _read_all(folder: Path, state: State | None) -> dict[str, list[Bundle]]:
     return found
 
 
-def _nothing(folder: Path, tenants: Collection[str]) -> FleetError:
-    of = f" of {', '.join(sorted(tenants))}" if tenants else ""
+def _nothing(folder: Path) -> FleetError:
     return FleetError(
-        f"{folder} holds no bundle{of}.",
+        f"{folder} holds no bundle.",
         kind="no_bundles",
         remedy="Set fleet_bundles to a bundle, or to the folder that holds those of a tenant or of all tenants.",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.chain import check_months, read_anchors
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.console import render
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import Why
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import seal_plan
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.verification import Wanted, verify_evidence
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
 from ansible_collections.bankops.fleet.tests.fakes.sealing import Site, utc_now
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import dead_process
@@ -168,6 +171,42 @@ def test_an_emergency_cycle_is_no_month(site: Site) -> None:
     assert list(check_months("alpha", [], "2026-11")) == []
 
 
+def test_a_tenant_without_any_bundle_is_named_and_counted(site: Site) -> None:
+    site.history("alpha", ("2026-11",))
+    (site.bundles / "beta").mkdir()
+    wanted = Wanted(site.signers, None, [], [], None, utc_now())
+    for tenants, empty in (([], "beta"), (["alpha", "gamma"], "gamma")):
+        seen = verify_evidence(site.bundles, None, replace(wanted, tenants=tenants))
+        assert [(each.kind.value, each.tenant) for each in seen.findings] == [("seal_missing", empty)]
+        assert {f"{empty}: 0 bundles", "alpha: 1 bundle"} <= set(render(seen, "here", with_state=False))
+    # Where there is a state, it says itself whether anything should be sealed already.
+    site.freeze("beta", "2026-11")
+    assert site.verify(state=True) == []
+
+
+def test_what_the_plan_says_of_approvals_is_read_for_each_host(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = site.policy
+    says = iter(["signature", "none", "perhaps"])
+    monkeypatch.setattr(site, "policy", lambda _approval: policy(next(says)))
+    book = site.freeze(hosts=("web1", "web2", "web3"))
+    site.apply(book)
+    site.report(book)
+    site.seal(book)
+    found = site.verify()
+    assert [finding.what.partition(",")[0] for finding in found if finding.kind is FindingKind.POLICY_DIFFERS] == [
+        f"the plan says of {host}: approval {said!r}"
+        for host, said in (("web1", "signature"), ("web2", "none"), ("web3", "perhaps"))
+    ]
+    assert FindingKind.APPROVAL_MISSING in {finding.kind for finding in found}
+
+
+def test_a_plan_that_asks_for_no_approval_is_noted(site: Site) -> None:
+    sealed_with(site, approver=None, executor="bob", approval="none")
+    seen = verify_evidence(site.bundles, None, Wanted(site.signers, None, [], [], None, utc_now()))
+    assert seen.findings == ()
+    assert render(seen, "here", with_state=False)[0].endswith("good; NOTE: its plan asks for no approval")
+
+
 def test_months_that_nobody_can_count_are_listed_only_so_far(site: Site) -> None:
     found = list(check_months("alpha", ["0001-01", "9999-12"], None))
     assert len(found) == 61
@@ -226,11 +265,11 @@ def test_a_plan_that_is_gone_and_a_seal_that_the_state_does_not_have_are_named(s
 
 def test_nothing_to_verify_and_no_list_of_signers_are_errors(site: Site, tmp_path: Path) -> None:
     site.history("alpha", ("2026-11",))
-    for wanted, kind in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"folder": tmp_path / "nowhere"}, "no_bundles"),
-        ({"tenants": ["gamma"]}, "no_bundles"),
         ({"signers": tmp_path / "nowhere"}, "signers_missing"),
-    ):
+    ]
+    for wanted, kind in wrong:
         with pytest.raises(FleetError) as refused:
             site.verify(**wanted)
         assert refused.value.kind == kind
