@@ -59,8 +59,13 @@ expect; the file that you were given must have the same line. Name that file:
 
     : "${{SIGNERS:?Set SIGNERS to the allowed-signers file that you were given: export SIGNERS=/path/to/it}}"
 
-2. The files. Each is what was sealed, and none was added:
+2. The files. Each is what was sealed, and none was added. A name with a line feed could pass for two, so none may have
+any character that cannot be printed; and there are files and folders only:
 
+    LC_ALL=C
+    export LC_ALL
+    test -z "$(find . -name '*[![:print:]]*')"
+    test -z "$(find . ! -type d ! -type f)"
     sha256sum --check --strict --quiet SHA256SUMS
     listed() {{ cut -c67- SHA256SUMS; echo SHA256SUMS; echo SHA256SUMS.sig; }}
     test -z "$( (listed; find . ! -type d | cut -c3-) | sort | uniq -u)"

@@ -330,6 +330,25 @@ def test_the_instructions_alone_find_a_bad_bundle(site: Site, bundles: Path, spo
     assert run_instructions(bundle(bundles, 2), site.signers).returncode != 0
 
 
+def _two_names(folder: Path) -> None:
+    (folder / "approvals" / "9.json\n..approvals").mkdir()
+    (folder / "approvals" / "9.json\n..approvals" / "9.json").write_text("forged")
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [_two_names, lambda folder: (folder / "evil\n..evil").write_text("x"), lambda folder: os.mkfifo(folder / "pipe")],
+    ids=["a folder with two names", "a file with two names", "a pipe"],
+)
+def test_the_instructions_alone_find_names_that_pass_for_others(
+    site: Site, bundles: Path, forge: Callable[[Path], object]
+) -> None:
+    forge(bundle(bundles, 1))
+    done = run_instructions(bundle(bundles, 1), site.signers)
+    assert done.returncode != 0
+    assert "Good" not in done.stdout
+
+
 def test_the_instructions_alone_find_another_key(site: Site, bundles: Path, tmp_path: Path) -> None:
     own = bundle(bundles, 2) / "allowed_signers.seal"
     other = tmp_path / "signers"
