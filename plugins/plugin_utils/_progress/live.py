@@ -72,6 +72,8 @@ class LiveView:
         console = Console(
             file=file,
             width=columns,
+            # With both, rich asks no terminal, which it would take for 80 columns wide where TERM is dumb.
+            height=room,
             force_terminal=True,
             color_system="standard" if self._coloured else None,
             highlight=False,

@@ -55,9 +55,8 @@ def _version(database: Database) -> str | None:
         except DBAPIError:
             # Asking first would cost every task a look more than it costs the very first one to ask twice.
             connection.rollback()
-            if inspect(connection).has_table("alembic_version"):
-                raise
-            return None
+            # It is there where somebody else has made it in between, or where it was not the table that was wanting.
+            return _read(connection) if inspect(connection).has_table("alembic_version") else None
 
 
 def _read(connection: Connection) -> str | None:
