@@ -38,7 +38,12 @@ from pathlib import Path
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._callback import module_of, parts_of, phase_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._callback import (
+    content_and_fields,
+    host_and_task,
+    module_of,
+    phase_of,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.heartbeat import Heartbeat
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance import collection_version
@@ -119,25 +124,27 @@ class CallbackModule(CallbackBase):
             self._complain(sentence)
 
     def _take(self, result: t.Any, outcome: EntryOutcome, *, ignored: bool = False) -> None:
-        host, task, content, fields = parts_of(result)
-        name = host.get_name()
+        self._tell_of_heartbeat()
+        host, task = host_and_task(result)
+        name, module, phase = host.get_name(), module_of(task), phase_of(task)
         started = self._started.pop((name, task._uuid), None)
+        if not self._recorder.concerns(module, phase):
+            return
+        content, fields = content_and_fields(result)
         taken = TaskResult(
             host=name,
             task=task.get_name(),
-            module=module_of(task),
-            phase=phase_of(task),
+            module=module,
+            phase=phase,
             outcome=outcome,
             ignored=ignored,
             check_mode=bool(fields.get("check_mode")),
             seconds=None if started is None else time.monotonic() - started,
             result=content,
         )
-        if taken.module == OPENS_ATTEMPTS:
+        if module == OPENS_ATTEMPTS:
             self._heartbeat.follow(content)
-        self._tell_of_heartbeat()
-        if self._recorder.concerns(taken):
-            self._recorder.take(taken, self._secrets(host))
+        self._recorder.take(taken, self._secrets(host))
 
     def _secrets(self, host: t.Any) -> frozenset[str]:
         """The secret values among the variables of a host. Looked up once a play, for it takes milliseconds."""

@@ -65,10 +65,15 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 from ansible.utils import color
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._callback import module_of, parts_of, phase_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._callback import (
+    content_and_fields,
+    host_and_task,
+    module_of,
+    phase_of,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.announcements import Announcements, listen
-from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.narrator import Event, Line, Narrator, Told
+from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.narrator import TOLD, Event, Line, Narrator, Told
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.screen import Screen, is_for_live_view
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.screen_text import Coloured, data_for_screen
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.console import SHOWN_HOSTS
@@ -151,17 +156,17 @@ class CallbackModule(DefaultCallback):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         super().v2_runner_on_start(host, task)
-        with self._display._lock:
-            lines = self._narrator.starts(_event(host, task))
-        self._say(lines)
+        if self._is_followed(task):
+            with self._display._lock:
+                lines = self._narrator.starts(_event(host, task))
+            self._say(lines)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         changed = EntryOutcome.CHANGED if result.is_changed() else EntryOutcome.OK
         with self._told(result, changed) as told:
-            _host, task, content, _fields = parts_of(result)
-            if self._quiet and (told.whole or isinstance(task, TaskInclude)):
+            if self._quiet and (told.whole or isinstance(host_and_task(result)[1], TaskInclude)):
                 return
-            with self._speaking_of(content):
+            with self._speaking_of(result):
                 super().v2_runner_on_ok(result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
@@ -177,10 +182,9 @@ class CallbackModule(DefaultCallback):
             super().v2_runner_on_skipped(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
-        content = parts_of(result)[2]
-        with self._speaking_of(content):
+        with self._speaking_of(result):
             super().v2_runner_item_on_ok(result)
-        self._handle_warnings(content)
+        self._handle_warnings(content_and_fields(result)[0])
 
     def v2_playbook_on_include(self, included_file: t.Any) -> None:
         if not self._quiet:
@@ -235,18 +239,25 @@ class CallbackModule(DefaultCallback):
     @contextmanager
     def _told(self, result: t.Any, how: EntryOutcome) -> Iterator[Told]:
         """Take a result in, and say what is to be said of it after what the default callback says."""
-        host, task, content, fields = parts_of(result)
-        with self._display._lock:
-            told = self._narrator.ends(_event(host, task), how, content, check_mode=bool(fields.get("check_mode")))
+        (host, task), (content, fields) = host_and_task(result), content_and_fields(result)
+        told = Told()
+        if self._is_followed(task):
+            check_mode = bool(fields.get("check_mode"))
+            with self._display._lock:
+                told = self._narrator.ends(_event(host, task), how, content, check_mode=check_mode)
         yield told
         # Of a result that is not shown, the default callback loses them.
         self._handle_warnings(content)
         self._say(told.lines)
 
+    def _is_followed(self, task: t.Any) -> bool:
+        """Whether anything of a task is shown here beside what the default callback shows."""
+        return self._screen.has_view or module_of(task) in TOLD
+
     @contextmanager
-    def _speaking_of(self, content: t.Mapping[str, t.Any]) -> Iterator[None]:
+    def _speaking_of(self, result: t.Any) -> Iterator[None]:
         """What a play has a message for is shown, as those of ansible.builtin.debug are."""
-        self._speaking = bool(content.get("_ansible_verbose_always"))
+        self._speaking = bool(content_and_fields(result)[0].get("_ansible_verbose_always"))
         try:
             yield
         finally:

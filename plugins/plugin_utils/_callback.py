@@ -20,8 +20,11 @@ def phase_of(task: t.Any) -> str | None:
     return None if phase is None else str(phase)
 
 
-def parts_of(result: t.Any) -> tuple[t.Any, t.Any, dict[str, t.Any], t.Mapping[str, t.Any]]:
-    """Host, task, content and task fields of a result; before ansible-core 2.19 they had underscores."""
-    if hasattr(result, "result"):
-        return result.host, result.task, result.result, result.task_fields
-    return result._host, result._task, result._result, result._task_fields
+def host_and_task(result: t.Any) -> tuple[t.Any, t.Any]:
+    """Whose result it is; before ansible-core 2.19 they had underscores."""
+    return (result.host, result.task) if hasattr(result, "host") else (result._host, result._task)
+
+
+def content_and_fields(result: t.Any) -> tuple[dict[str, t.Any], t.Mapping[str, t.Any]]:
+    """What the module returned, and the fields of its task. Ansible copies them for each callback that asks."""
+    return (result.result, result.task_fields) if hasattr(result, "host") else (result._result, result._task_fields)

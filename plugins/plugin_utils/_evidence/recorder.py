@@ -64,9 +64,9 @@ class Recorder:
         """What could not be recorded, one sentence each; empty when the ledgers are complete."""
         return [f"{plan[:16]} {host or 'attempt'}: {why}" for (plan, host), why in self._lost.items()]
 
-    def concerns(self, result: TaskResult) -> bool:
-        """Whether the result has anything to record, which is cheaper to know than to record."""
-        return result.module == OPENS_ATTEMPTS or (result.phase is not None and bool(self._of_host))
+    def concerns(self, module: str, phase: str | None) -> bool:
+        """Whether results of such a task have anything to record, which most have not, and are not even read."""
+        return module == OPENS_ATTEMPTS or (phase is not None and bool(self._of_host))
 
     def take(self, result: TaskResult, secrets: Iterable[str] = ()) -> None:
         """Record a result. ``secrets`` are known secret values, removed wherever they stand."""

@@ -27,6 +27,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.outlook im
 WAYS = frozenset((HOST, STAGE))
 """Modules that take a host its way, so that the host is on it from their task on."""
 
+TOLD = WAYS | {BATCH, OPENS_ATTEMPTS}
+"""Modules of whose tasks there may be a line; those of others only move the board."""
+
 
 @dataclass(frozen=True)
 class Line:

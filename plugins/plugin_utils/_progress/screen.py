@@ -61,6 +61,11 @@ class Screen:
         self._display.prompt = self.prompt
         self._display.prompt_until = self.prompt_until
 
+    @property
+    def has_view(self) -> bool:
+        """Whether a live view is shown."""
+        return self._draw is not None
+
     def display(self, msg: str, *arguments: Any, **options: Any) -> None:
         """Print as Display.display does, with nothing that the terminal would obey."""
         text = for_screen(msg)

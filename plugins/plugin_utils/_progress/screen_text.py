@@ -27,7 +27,7 @@ class Coloured(str):
 
 def for_screen(text: str) -> str:
     """A text of any number of lines, not longer than a screen bears, with ends of lines, tabs and what is printable."""
-    if isinstance(text, Coloured):
+    if isinstance(text, Coloured) or (text.isprintable() and len(text) <= MOST_CHARACTERS):
         return text
     parts = _LAYOUT.split(_shortened(text.replace("\r\n", "\n"), MOST_CHARACTERS))
     return "".join(part if _LAYOUT.fullmatch(part) else printable(part) for part in parts)

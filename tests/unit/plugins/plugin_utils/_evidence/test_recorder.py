@@ -108,10 +108,10 @@ def test_a_further_attempt_takes_the_place_of_the_one_before(desk: Desk) -> None
 
 
 def test_without_an_open_attempt_there_is_nothing_to_do(desk: Desk) -> None:
-    result = TaskResult("web1", "t", "m", "apply", EntryOutcome.OK, False, False, None, {})
-    assert not desk.recorder.concerns(result)
+    assert not desk.recorder.concerns("m", "apply")
     desk.open("north", 1, ["web1"])
-    assert desk.recorder.concerns(result)
+    assert desk.recorder.concerns("m", "apply")
+    assert not desk.recorder.concerns("m", None)
 
 
 @pytest.mark.parametrize("problem", [FleetError("disk full", kind="disk_full"), OSError("disk full")])
