@@ -251,8 +251,10 @@ def _take_step(progress: Progress, attempt: Attempt, entry: dict[str, Any], went
     phase, host = entry["phase"], entry["host"]
     if phase == Phase.OUTCOME:
         attempt.judged.add(host)
-        # An attempt that did not begin the host says nothing about what an earlier one left half done.
-        if host in attempt.started and entry["outcome"] not in (HostOutcome.UNREACHABLE, HostOutcome.NOT_ATTEMPTED):
+        # An attempt that did not begin the host says nothing about what an earlier one left half done, unless it has
+        # found that there was nothing left to do.
+        began = host in attempt.started and entry["outcome"] not in (HostOutcome.UNREACHABLE, HostOutcome.NOT_ATTEMPTED)
+        if began or entry["outcome"] in (HostOutcome.VERIFIED, HostOutcome.ROLLED_BACK):
             progress.unfinished.pop(host, None)
             progress.proven.discard(host)
     elif entry["outcome"] == EntryOutcome.INTENT:

@@ -17,7 +17,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.parcels import Parcel
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import START, read_entries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import sealed_as
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 REPORT = "deliveries.json"
@@ -101,11 +100,15 @@ def record_delivery(book: Book, delivery: Delivery) -> bool:
     """Keep a delivery; whether it is in the ledger too. Raises FleetError and OSError when it cannot be kept at all."""
     data = delivery.as_data()
     outcome = EntryOutcome.OK if delivery.ok else EntryOutcome.FAILED
-    # Nothing is added to the ledger of a sealed plan, and its reports may be sent all the same.
-    in_ledger = sealed_as(book.state, book.tenant, book.plan) is None
-    if in_ledger:
+    in_ledger = True
+    try:
         # Attempt 0: like an approval it belongs to the plan, and to none of the attempts on it.
         book.write(0, None, Phase.DISTRIBUTE, outcome, {"delivery": data})
+    except FleetError as problem:
+        # Nothing is added to the ledger of a sealed plan, and its reports may be sent all the same.
+        if problem.kind != "plan_sealed":
+            raise
+        in_ledger = False
     now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     # Read again just before: somebody else may be sending as well.
     kept = [*read_deliveries(book.state, book.tenant, book.plan), {"time": now, "in_ledger": in_ledger, **data}]

@@ -54,6 +54,11 @@ def test_an_attempt_that_does_not_begin_a_host_says_nothing_about_its_middle() -
     assert phases_in_the_middle(read_progress(lines)) == ["apply"]
 
 
+def test_a_later_attempt_that_finds_a_host_well_ends_its_middle_without_a_step_of_its_own() -> None:
+    lines = [*begun(Phase.APPLY), opening_line(2), judged(HostOutcome.VERIFIED, attempt=2)]
+    assert phases_in_the_middle(read_progress(lines)) == []
+
+
 def test_the_intents_of_all_attempts_since_the_last_outcome_count() -> None:
     lines = [*begun(Phase.DRAIN, Phase.REBOOT), CLOSED, *begun(Phase.REBOOT, attempt=2)]
     progress = read_progress(lines)
