@@ -239,6 +239,30 @@ def test_what_a_host_said_cannot_rewrite_the_terminal(stage: Stage) -> None:
     assert line == "web1: failed, out of service: apply: broke?[2K?]0;x???; rollback: dpkg broke"
 
 
+def test_what_failed_is_told_in_full_to_whoever_shows_it_and_no_secret_with_it(stage: Stage) -> None:
+    stage.open()
+    failure = {"kind": "change_failed", "remedy": "Make room."}
+    stage.answers["apply"] = {**BROKEN, "fleet_failure": failure, "log": "E: no space\ntoken planted-secret"}
+    result = stage.act({"service_token": "planted-secret"})
+    assert result["failures"] == [
+        {"step": "apply", "msg": "dpkg broke", "remedy": "Make room.", "log": "E: no space\ntoken [redacted]"}
+    ]
+    assert "planted-secret" not in repr(result)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_the_outcome_is_printed_where_no_callback_shows_it(
+    stage: Stage, heard: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.open()
+    announced: list[tuple[str, str]] = []
+    stage.monkeypatch.setattr(patch_host, "is_heard", lambda: heard)
+    stage.monkeypatch.setattr(patch_host, "announce", lambda host, phase: announced.append((host, phase)))
+    stage.act()
+    assert ("web1: verified, in service" in capsys.readouterr().out) is not heard
+    assert announced == [("web1", phase) for phase in ("preflight", "drain", "apply", "verify", "return")]
+
+
 def test_a_host_that_is_not_to_be_begun_is_left_alone_with_the_reason(stage: Stage) -> None:
     stage.open()
     result = stage.act(refusal="the hook before the batch failed")
