@@ -92,6 +92,13 @@ fleet_attempts:
       state_dir: /srv/fleet
       owner: "controller:4711:90210:6f1c/4026531836"
       hosts: [web1]
+      outlook:
+        purpose: apply
+        population: 1
+        before: {}
+        spent: []
+        max_failed: 1
+        batches: [{wave: canary, batch: 1, of: 1, hosts: {web1: 60}}]
 ansible_facts:
   description: The hosts and batch sizes for the play that follows, as C(fleet_rollout).
   returned: when O(state=open)

@@ -73,6 +73,18 @@ proceed:
   returned: always
   type: bool
   sample: false
+failures:
+  description:
+    - What failed on the way of the host, in full, with the end of the package manager's log and the remedy.
+    - Secrets of the host are taken out.
+  returned: when a step failed
+  type: list
+  elements: dict
+  sample:
+    - step: apply
+      msg: The transaction ended with status 100.
+      remedy: Look at the log.
+      log: 'E: No space left on device'
 hooks:
   description: The site's task files of this host by the points at which they run.
   returned: always
