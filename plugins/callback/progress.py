@@ -53,7 +53,6 @@ options:
 
 import atexit
 import os
-import shutil
 import sys
 import time
 import typing as t
@@ -72,6 +71,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._callback import (
     phase_of,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.announcements import Announcements, listen
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.narrator import TOLD, Event, Line, Narrator, Told
 from ansible_collections.bankops.fleet.plugins.plugin_utils._progress.screen import Screen, is_for_live_view
@@ -136,7 +136,7 @@ class CallbackModule(DefaultCallback):
         super().v2_playbook_on_start(playbook)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
-        name = play.get_name().strip()
+        name = printable(play.get_name().strip())
         with self._display._lock:
             self._narrator.board.play = name
         if not self._quiet:
@@ -203,6 +203,11 @@ class CallbackModule(DefaultCallback):
         if context.CLIARGS["check"] and self.get_option("check_mode_markers"):
             self._display.banner("DRY RUN")
 
+    @staticmethod
+    def host_label(result: t.Any) -> str:
+        """The name of a host stays within its line."""
+        return printable(DefaultCallback.host_label(result))
+
     def _get_diff(self, difflist: t.Any) -> str:
         # The colours of a diff stand within its text, so it is made printable before it gets them.
         return Coloured(super()._get_diff(data_for_screen(difflist)))
@@ -231,7 +236,9 @@ class CallbackModule(DefaultCallback):
             now = time.monotonic()
             for host, phase in announcements.read():
                 board.goes_on(host, phase, now)
-            return view.draw(Size(*shutil.get_terminal_size()), now)
+            # Not what COLUMNS says, which stays as it was when the window changes. A terminal may not know its size.
+            columns, lines = os.get_terminal_size(sys.stdout.fileno())
+            return view.draw(Size(columns or 80, lines or 24), now)
 
         self._screen.start_view(draw)
         return True
@@ -276,7 +283,7 @@ class CallbackModule(DefaultCallback):
         for host, counts in shown.items():
             figures = " ".join(f"{word}={counts[key]:<4}" for word, key in RECAP.items())
             well = CHANGED if counts["changed"] else WELL
-            self._display.display(f"{host:<26} : {figures}", color=UNWELL if _went_wrong(counts) else well)
+            self._display.display(f"{printable(host):<26} : {figures}", color=UNWELL if _went_wrong(counts) else well)
         if len(shown) < len(all_counts):
             self._display.display(f"({len(all_counts) - len(shown)} hosts without a failure are not listed)")
         self._display.display("", screen_only=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -91,17 +92,22 @@ OK_AND_SKIPPED = [FEATURES[0], FEATURES[5]]
 
 
 def features(
-    folder: Path, *arguments: str, environment: dict[str, str], tasks: list[dict[str, Any]] = FEATURES
+    folder: Path,
+    *arguments: str,
+    environment: dict[str, str],
+    tasks: list[dict[str, Any]] = FEATURES,
+    inventory: str = "all: {hosts: {localhost: {ansible_connection: local}}}",
 ) -> subprocess.CompletedProcess[str]:
     """Run tasks on one host, the first two in a play in check mode before."""
     for name, text in {
         "action_plugins/answer.py": ANSWER,
         "library/answer.py": "",
         "included.yml": '[{"name": "Included", "ansible.builtin.debug": {"msg": "from within"}}]',
-        "inventory.yml": "all: {hosts: {localhost: {ansible_connection: local}}}",
+        "inventory.yml": inventory,
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+        (folder / name).chmod(0o755 if text.startswith("#!") else 0o644)
     play = {"name": "What people rely on", "hosts": "all", "gather_facts": False, "tasks": tasks}
     checked = {**play, "name": "In check mode", "check_mode": True, "tasks": tasks[:2]}
     # A line for each thing, so that the lines of a task are its own.
@@ -219,6 +225,36 @@ def test_what_failed_under_no_log_is_not_told_in_its_message_either(tmp_path: Pa
     done = features(tmp_path / "run", *verbosity, tasks=tasks, environment=OURS)
     assert (done.stdout + done.stderr).count("FAILED!") >= 2
     assert "planted-secret" not in done.stdout + done.stderr
+
+
+def test_nothing_that_a_host_says_or_is_called_moves_the_terminal(tmp_path: Path) -> None:
+    hostile = "\x1b[2J\x1b]0;x\x07\x9b31m\r\u202e{{ 7 * 7 }}"
+    name = f"web1{hostile}\nweb2 : ok=1"
+    say = {"msg": hostile, "warnings": [hostile], "stdout": hostile}
+    tasks: list[dict[str, Any]] = [
+        {
+            "name": "Change",
+            "answer": {**CHANGED, "diff": {"before": hostile, "after": "new", "before_header": hostile}},
+        },
+        {"name": "Say", "ansible.builtin.debug": {"msg": "{{ said }}"}},
+        {"name": "Say no text", "ansible.builtin.command": "printf '\\377\\033[2J'", "register": "bytes"},
+        {"name": "Show it", "ansible.builtin.debug": {"var": "bytes.stdout"}},
+        {"name": "Fail", "answer": {**FAILED, **say}, "ignore_errors": True},
+        {"name": "Be away", "answer": {"unreachable": True, **say}, "ignore_unreachable": True},
+        {"name": "Say too much", "ansible.builtin.debug": {"msg": "{{ 'x' * 1000000 }}"}},
+    ]
+    # As inventories of clouds are made: by programs, which ask nobody what a name looks like.
+    variables = {"ansible_connection": "local", "said": {"__ansible_unsafe": hostile}}
+    found = json.dumps({"all": {"hosts": [name]}, "_meta": {"hostvars": {name: variables}}})
+    inventory = f"#!/bin/sh\ncat <<'END'\n{found}\nEND\n"
+    lax = {"ANSIBLE_MODULE_STRICT_UTF8_RESPONSE": "0", **OURS}
+    done = features(tmp_path / "run", "-v", "--diff", tasks=tasks, environment=lax, inventory=inventory)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = done.stdout + done.stderr
+    assert printed.replace("\n", "").replace("\t", "").isprintable()
+    assert not any(line.startswith("web2") for line in printed.splitlines())
+    assert "characters left out" in printed
+    assert "{{ 7 * 7 }}" in printed
 
 
 def fleet(folder: Path, *tasks: dict[str, Any], seconds: float = 0.0) -> PatchedFleet:
