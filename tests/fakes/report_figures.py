@@ -16,15 +16,17 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
     CveStatus,
     Dossier,
     Figure,
-    Framework,
     HostRow,
     InTime,
     Metric,
     OpenUpdate,
-    Requirement,
-    Standing,
     Step,
     TrendPoint,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.framework_model import (
+    Framework,
+    Requirement,
+    Standing,
 )
 
 CYCLE, PREVIOUS = "2026-11", "2026-10"

@@ -18,6 +18,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.framework_model import Framework
+
 FORMAT = 1
 """The version of this model, as the JSON format says it."""
 
@@ -44,14 +46,6 @@ class InTime(StrEnum):
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
-
-
-class Standing(StrEnum):
-    """What evidence stands for a requirement."""
-
-    EVIDENCED = "evidenced"
-    PARTLY = "partly"
-    MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -304,28 +298,6 @@ class TrendPoint:
 
     cycle: str
     values: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """A requirement of a framework in our words: what evidence stands, for which population, and what is missing."""
-
-    id: str
-    title: str
-    standing: Standing
-    evidence: tuple[str, ...]
-    population: str
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Framework:
-    """The same facts as one framework asks for them."""
-
-    id: str
-    title: str
-    version: str
-    requirements: tuple[Requirement, ...]
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,13 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.specification import Fault, check_all
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     Document,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_checks import CHECKS, Finding
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.framework_model import (
     Framework,
     Requirement,
     Standing,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_checks import CHECKS, Finding
 
 CATALOGUE = Path(__file__).parents[3] / "catalogue" / "evidence"
 

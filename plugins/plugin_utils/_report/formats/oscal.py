@@ -17,12 +17,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
     CveRow,
     CveStatus,
     Document,
-    Framework,
     InTime,
     Metric,
     PlanRow,
-    Requirement,
-    Standing,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.oscal_parts import (
     HostObservations,
@@ -42,6 +39,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.osca
     token,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_folder
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.framework_model import (
+    Framework,
+    Requirement,
+    Standing,
+)
 
 NAME = "oscal"
 RESULTS, POAM = "assessment-results.json", "poam.json"

@@ -19,10 +19,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
     Figure,
     GateRow,
     InTime,
-    Standing,
     TrendPoint,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_checks import CHECKS
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.framework_model import (
+    Standing,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.frameworks import (
     CATALOGUE,
     framework_views,
