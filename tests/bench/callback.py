@@ -9,8 +9,9 @@ that Ansible still starts a worker for: no module goes to a host, so the share o
 In every run an attempt is open on all hosts, as in a patch cycle: the callback gives signs of life for it, and looks at
 every result, though these carry no phase and so nothing is written but that it listens.
 
-Measured is the CPU (user and system) of ansible-playbook and all its workers. Runs with and without take turns, since a
-busy machine slows all of them, and what counts is the median of the faster half of each. The last line is JSON:
+Measured is the CPU (user and system) of ansible-playbook and all its workers. A run with callbacks and one without go on
+at the same time, each on one of the folders in turns, because how fast a machine is changes by more per cents within a
+minute than are looked for here; what counts is the median of the ratios of such pairs. The last line is JSON:
 ``overhead`` and ``progress_overhead`` (with the progress callback besides, into a pipe) are those of the shape that
 comes out worse, ``ara_overhead`` is ARA's on the same runs, ``ratio`` ARA's over ours. ``entry_ms`` is the CPU in
 milliseconds for each task that does carry a phase, and so is recorded in the ledger.
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,11 +39,12 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import
 from ansible_collections.bankops.fleet.tests.fakes.patched_fleet import PatchedFleet  # noqa: E402
 
 SHAPES = {"1 host, 200 tasks": (1, 200), "20 hosts, 10 tasks": (20, 10)}
-ROUNDS = 9
-ROUNDS_OF_ARA = 2
+PAIRS = 13
+PAIRS_OF_ARA = 2
 """Its cost is no matter of per cents."""
 
 MOST_OVERHEAD = 1.05
+PLAIN, PHASED = "plain.json", "phased.json"
 WITHOUT, EVIDENCE, PROGRESS, ARA = "without", "evidence", "progress", "ara"
 
 
@@ -50,6 +53,7 @@ class Scene:
 
     def __init__(self, folder: Path, hosts: int, tasks: int) -> None:
         self.folder = folder
+        folder.mkdir()
         names = [f"host{number:02}" for number in range(hosts)]
         PatchedFleet(folder, {"all": [names]}, {})
         state = FolderState(folder / "state")
@@ -83,21 +87,24 @@ class Scene:
             {"name": f"Task {number}", "ansible.builtin.debug": {"msg": f"This is task {number}."}}
             for number in range(tasks)
         ]
-        self._write("plain.json", [opening, *plain])
-        self._write("phased.json", [opening, *({**task, "vars": {"fleet_phase": "hook"}} for task in plain)])
+        self._write(PLAIN, [opening, *plain])
+        self._write(PHASED, [opening, *({**task, "vars": {"fleet_phase": "hook"}} for task in plain)])
         (folder / "ansible.cfg").write_text("[defaults]\n")
 
-    def cpu(self, kind: str, playbook: str = "plain.json") -> float:
-        """The CPU seconds of a run of a kind."""
+    def start(self, kind: str, playbook: str = PLAIN) -> subprocess.Popen[bytes]:
+        """Start a run of a kind."""
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.yml", playbook]
         with (self.folder / "log").open("wb") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command, cwd=self.folder, env=self._environment(kind), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-            _pid, status, used = os.wait4(process.pid, 0)
+
+    def cpu(self, run: subprocess.Popen[bytes]) -> float:
+        """Wait for a run; the CPU seconds that it took."""
+        _pid, status, used = os.wait4(run.pid, 0)
         printed = (self.folder / "log").read_text(encoding="utf-8")
         if status != 0 or "[ERROR]" in printed or "Skipping callback" in printed:
-            raise SystemExit(f"{kind}: status {status}; its figure would mean nothing.\n{printed[-3000:]}")
+            raise SystemExit(f"Status {status}; the figure of this run would mean nothing.\n{printed[-3000:]}")
         return used.ru_utime + used.ru_stime
 
     def recorded(self) -> int:
@@ -143,54 +150,55 @@ def _package(name: str) -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def ratio(with_callbacks: list[float], without: list[float]) -> float:
-    """How many times the CPU runs take with callbacks."""
-    return typical(with_callbacks) / typical(without)
+@dataclass(frozen=True)
+class Twins:
+    """Two scenes that are the same, for two runs at the same time."""
 
+    one: Scene
+    other: Scene
 
-def typical(seconds: list[float]) -> float:
-    """The median of the faster half: what else goes on on the machine only ever makes a run slower."""
-    return median(sorted(seconds)[: (len(seconds) + 1) // 2])
+    def pair(self, turn: int, first: tuple[str, str], second: tuple[str, str]) -> tuple[float, float]:
+        """The CPU seconds of two runs (kind and playbook each); whose folder is whose changes from turn to turn."""
+        scenes = (self.one, self.other) if turn % 2 else (self.other, self.one)
+        runs = [scene.start(*run) for scene, run in zip(scenes, (first, second), strict=True)]
+        one, other = (scene.cpu(run) for scene, run in zip(scenes, runs, strict=True))
+        return one, other
 
+    def overhead(self, kind: str, pairs: int, shape: str) -> float:
+        """How many times the CPU a run takes with these callbacks."""
+        # Before: files are in memory then, compiled, and ARA has made its databases.
+        self.pair(0, (kind, PLAIN), (kind, PLAIN))
+        found = []
+        for turn in range(pairs):
+            without, used = self.pair(turn, (WITHOUT, PLAIN), (kind, PLAIN))
+            found.append(used / without)
+            print(f"{shape:18} {kind:9} {used:6.2f} s, without {without:6.2f} s: {found[-1]:.3f}", flush=True)
+        print(f"{shape:18} {kind:9} median {median(found):.3f}", flush=True)
+        return median(found)
 
-def measured(scene: Scene, shape: str) -> dict[str, list[float]]:
-    """The CPU seconds of all runs by kind, which took turns."""
-    found: dict[str, list[float]] = {WITHOUT: [], EVIDENCE: [], PROGRESS: [], ARA: []}
-    for kind in found:
-        # Files are in memory then, compiled, and ARA has made its database.
-        scene.cpu(kind)
-    for turn in range(ROUNDS):
-        kinds = [WITHOUT, EVIDENCE, PROGRESS, *([ARA] if turn < ROUNDS_OF_ARA else [])]
-        for kind in kinds if turn % 2 else reversed(kinds):
-            found[kind].append(scene.cpu(kind))
-        print(f"{shape:18}", ", ".join(f"{kind} {found[kind][-1]:.2f} s" for kind in kinds), flush=True)
-    return found
+    def entry_milliseconds(self, pairs: int) -> float:
+        """What it costs to record the result of a task."""
+        costs = []
+        for turn in range(pairs):
+            before = self._recorded()
+            plain, phased = self.pair(turn, (EVIDENCE, PLAIN), (EVIDENCE, PHASED))
+            # Each of the two runs has written that its callback listens.
+            costs.append(1000 * (phased - plain) / (self._recorded() - before - 2))
+        return median(costs)
 
-
-def entry_milliseconds(scene: Scene) -> float:
-    """What it costs to record the result of a task."""
-    costs = []
-    for _turn in range(3):
-        plain, before = scene.cpu(EVIDENCE), scene.recorded()
-        phased = scene.cpu(EVIDENCE, "phased.json")
-        # One of them says that the callback listens, as in the run without phases.
-        costs.append(1000 * (phased - plain) / (scene.recorded() - before - 1))
-    return median(costs)
+    def _recorded(self) -> int:
+        return self.one.recorded() + self.other.recorded()
 
 
 def main() -> None:
     worst = dict.fromkeys((EVIDENCE, PROGRESS, ARA), 0.0)
     with tempfile.TemporaryDirectory() as temporary:
         for shape, (hosts, tasks) in SHAPES.items():
-            folder = Path(temporary) / f"{hosts}"
-            folder.mkdir()
-            scene = Scene(folder, hosts, tasks)
-            runs = measured(scene, shape)
+            twins = Twins(*(Scene(Path(temporary) / f"{hosts} {name}", hosts, tasks) for name in ("one", "other")))
             for kind in worst:
-                times = ratio(runs[kind], runs[WITHOUT])
-                print(f"{shape:18} {kind}: {times:.3f} times the CPU of {typical(runs[WITHOUT]):.2f} s")
-                worst[kind] = max(worst[kind], times)
-        entry = entry_milliseconds(scene)
+                pairs = PAIRS_OF_ARA if kind == ARA else PAIRS
+                worst[kind] = max(worst[kind], twins.overhead(kind, pairs, shape))
+        entry = twins.entry_milliseconds(PAIRS)
     figures = {
         "ratio": round(worst[ARA] / worst[EVIDENCE], 2),
         "overhead": round(worst[EVIDENCE], 3),

@@ -12,18 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 # The tests run as root, for whom Chromium's sandbox does not work; nothing but our own pages is opened.
 _CHROMIUM = Path("/usr/bin/chromium")
 _NO_SANDBOX = ["--no-sandbox"]
 # What a page does not do within this time on a busy machine, it does not do.
-_PATIENCE_MILLISECONDS = 10_000
+_PATIENCE_MILLISECONDS = 30_000
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser, without a window."""
+    expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_NO_SANDBOX)
         try:

@@ -114,7 +114,8 @@ class Sender:
             "briefs": "{{ lookup('ansible.builtin.file', 'briefs.json') | from_json }}",
             "retries": 1,
             "delay": 1,
-            "timeout": 2,
+            # Long enough for a handshake on a machine that is busy.
+            "timeout": 8,
             **more,
         }
         variables = {

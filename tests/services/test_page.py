@@ -22,10 +22,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.html
 from ansible_collections.bankops.fleet.tests.fakes.report_documents import document
 from ansible_collections.bankops.fleet.tests.fakes.report_figures import CYCLES
 from ansible_collections.bankops.fleet.tests.fakes.report_histories import history
-from ansible_collections.bankops.fleet.tests.services.browser import Reader, chromium, open_and_filter
+from ansible_collections.bankops.fleet.tests.services.browser import Reader, chromium
 
 MANY = 10_000
-SECONDS = 2.0
+ROWS_A_PAGE = 50
 NARROW = {"width": 390, "height": 844}
 Open = Callable[..., Reader]
 
@@ -315,11 +315,15 @@ def test_shows_attacks_as_the_texts_that_they_are(read: Open, kind: str) -> None
         assert rows(hosts).count() < 30
 
 
-def test_ten_thousand_hosts_open_and_are_filtered_within_two_seconds(browser: Browser, pages: dict[str, Path]) -> None:
-    # Other tests work at the same time: what counts is what the page takes when it is let.
-    times = [open_and_filter(browser, pages["many"]) for _time in range(3)]
-    assert min(opening for opening, _filtering in times) < SECONDS
-    assert min(filtering for _opening, filtering in times) < SECONDS
+def test_a_fleet_of_ten_thousand_costs_a_page_of_rows_at_a_time(read: Open) -> None:
+    # What that takes in seconds is measured by the benchmark "report".
+    hosts = hosts_of(read("many").page)
+    expect(status(hosts)).to_have_text("10,000 hosts: rows 1 to 50")
+    expect(rows(hosts)).to_have_count(ROWS_A_PAGE)
+    hosts.get_by_role("searchbox").fill("unreachable")
+    expect(status(hosts)).to_have_text(re.compile(r"^[1-9][0-9,]* of 10,000 hosts"))
+    assert set(column(hosts, "Outcome")) == {"✕ unreachable"}
+    assert 0 < rows(hosts).count() <= ROWS_A_PAGE
 
 
 def test_the_history_shows_every_plan_and_the_way_to_its_bundle(read: Open) -> None:

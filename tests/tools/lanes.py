@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -46,6 +47,10 @@ LANE_TIMEOUT_SECONDS = 45 * 60
 # An interrupted lane has this long to stop its hosts.
 GRACE_SECONDS = 60
 LINES_OF_A_FAILED_LOG = 150
+# What is said of each failed lane below the table, where whoever sees only the end of the output finds it.
+LINES_OF_A_FAILURE = 8
+WIDTH_OF_A_FAILURE = 160
+FAILURE = re.compile(r"^(FAILED|ERROR|E  )|error:|fatal:|FAILED with status", re.IGNORECASE)
 # Files of tests that use the lab side by side, on two cores.
 TESTS_AT_ONCE = 3
 
@@ -278,6 +283,12 @@ class Runner:
             print(text, flush=True)
 
 
+def failures(lane: str) -> list[str]:
+    """The last lines in the log of a lane that name what failed."""
+    lines = (LOGS / f"{lane}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if FAILURE.search(line)][-LINES_OF_A_FAILURE:]
+
+
 def run_all() -> bool:
     """Run all lanes, print the table and the totals; True when every lane passed."""
     runner = Runner()
@@ -294,6 +305,9 @@ def run_all() -> bool:
     good = sum(result.passed for result in runner.results)
     print(f"{'all':<14}{'':<10}{time.monotonic() - started:>8.0f}")
     print(f"{good} passed, {sum(len(queue) for queue in QUEUES) - good} failed")
+    for failed in (result.lane for result in runner.results if not result.passed):
+        for line in failures(failed):
+            print(f"{failed} | {line[:WIDTH_OF_A_FAILURE]}")
     return passed
 
 
