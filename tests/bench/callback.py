@@ -9,9 +9,9 @@ that Ansible still starts a worker for: no module goes to a host, so the share o
 In every run an attempt is open on all hosts, as in a patch cycle: the callback gives signs of life for it, and looks at
 every result, though these carry no phase and so nothing is written but that it listens.
 
-Measured is the CPU (user and system) of ansible-playbook and all its workers. A run with callbacks and one without go on
-at the same time, each on one of the folders in turns, because how fast a machine is changes by more per cents within a
-minute than are looked for here; what counts is the median of the ratios of such pairs. The last line is JSON:
+Measured is the CPU (user and system) of ansible-playbook and all its workers. A run with callbacks and one without go
+on at the same time, each on one of the folders in turns, because how fast a machine is changes by more per cents within
+a minute than are looked for here; what counts is the median of the ratios of such pairs. The last line is JSON:
 ``overhead`` and ``progress_overhead`` (with the progress callback besides, into a pipe) are those of the shape that
 comes out worse, ``ara_overhead`` is ARA's on the same runs, ``ratio`` ARA's over ours. ``entry_ms`` is the CPU in
 milliseconds for each task that does carry a phase, and so is recorded in the ledger.

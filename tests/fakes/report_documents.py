@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     ApprovalRow,
+    Approved,
     AttemptRow,
     BatchRow,
     ChangeRow,
@@ -316,6 +317,7 @@ def _plan(tenant: str, place: int, hosts: list[HostRow]) -> PlanRow:
         ticket=f"CHG-10{place}",
         approver=f"approver-{tenant}",
         executor=f"operator-{tenant}",
+        approved_by_another=Approved.YES,
         query="inventory inventories/production, hosts matching fleet, limit none",
         hosts=len(hosts),
         verdict=f"{attention} of {len(hosts)} hosts need attention.",

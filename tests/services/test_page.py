@@ -320,10 +320,11 @@ def test_a_fleet_of_ten_thousand_costs_a_page_of_rows_at_a_time(read: Open) -> N
     hosts = hosts_of(read("many").page)
     expect(status(hosts)).to_have_text("10,000 hosts: rows 1 to 50")
     expect(rows(hosts)).to_have_count(ROWS_A_PAGE)
-    hosts.get_by_role("searchbox").fill("unreachable")
+    hosts.get_by_role("searchbox").fill("db99")
     expect(status(hosts)).to_have_text(re.compile(r"^[1-9][0-9,]* of 10,000 hosts"))
-    assert set(column(hosts, "Outcome")) == {"✕ unreachable"}
-    assert 0 < rows(hosts).count() <= ROWS_A_PAGE
+    found = column(hosts, "Host")
+    assert 0 < len(found) <= ROWS_A_PAGE
+    assert all(name.startswith("db99") for name in found)
 
 
 def test_the_history_shows_every_plan_and_the_way_to_its_bundle(read: Open) -> None:

@@ -48,6 +48,15 @@ class InTime(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Approved(StrEnum):
+    """Whether somebody else than its executor approved what was begun of a plan; ``unknown``: nothing was begun."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+    NOT_REQUIRED = "not_required"
+
+
 @dataclass(frozen=True)
 class Scope:
     """What the report is about, in words for its title, and the query that found its population."""
@@ -64,7 +73,7 @@ class PlanRow:
     """A plan of the scope. ``state`` is ``sealed``, ``complete``, ``open``, ``incomplete`` or ``unknown``.
 
     ``sealed`` is the number of its seal (None: not sealed), ``ledger_head`` the last hash, ``query`` what found its
-    population (empty: the plan does not say it).
+    population (empty: the plan does not say it). An empty ``approver`` or ``executor`` is not recorded.
     """
 
     tenant: str
@@ -79,6 +88,7 @@ class PlanRow:
     ticket: str
     approver: str
     executor: str
+    approved_by_another: Approved
     query: str
     hosts: int
     verdict: str
@@ -265,6 +275,11 @@ class AttemptRow:
     in_order: bool
     begun: int
     unapproved: int
+
+    @property
+    def began_changes(self) -> bool:
+        """Whether it began to change hosts, or to take changes back, which is what approvals are for."""
+        return bool(self.begun) and self.purpose in ("apply", "rollback")
 
 
 @dataclass(frozen=True)

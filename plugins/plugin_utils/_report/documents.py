@@ -33,7 +33,7 @@ class Documents:
     """The documents of a plan, for whoever reads them one by one; what reports need of them is noted on the way.
 
     ``staged_cves`` are the CVE ids that staging found in changelogs, by ``name=version``, ``places`` where hosts are.
-    Both are complete when all documents were read.
+    Both, and ``approval``, are complete when all documents were read.
     """
 
     def __init__(self, state: State, tenant: str, plan: str, head: PlanHead, history: History) -> None:
@@ -45,6 +45,7 @@ class Documents:
         self.staged_cves: dict[str, list[str]] = {}
         self.places: dict[str, Place] = {}
         self._pending: dict[str, tuple[PendingUpdate, ...] | None] = {}
+        self._approvals: set[str] = set()
 
     def __iter__(self) -> Iterator[HostDocument]:
         """Read them, in the order of the head. Raises FleetError as ``get_host_document`` does."""
@@ -54,6 +55,11 @@ class Documents:
                 document[key] = self._alike.of(document[key])
             self._note(host, document)
             yield cast("HostDocument", document)
+
+    @property
+    def approval(self) -> str:
+        """How the policy of all hosts wants the plan approved; empty where they do not say it, or differ."""
+        return next(iter(self._approvals)) if len(self._approvals) == 1 else ""
 
     def pending(self) -> dict[str, tuple[PendingUpdate, ...] | None]:
         """What was pending on each host, when all documents were read; None of a host that was not scanned."""
@@ -77,6 +83,7 @@ class Documents:
         said = document.get("placement") or {}
         place = Place(*(str(said.get(key, UNKNOWN)) for key in Place._fields))
         self.places[host] = self._places.setdefault(place, place)
+        self._approvals.add(str(document["policy"].get("approval") or ""))
         pending, levels = document["pending"], document["policy"].get("service_levels") or DEFAULT_LEVELS
         self._pending[host] = None
         if document["state_digest"] is not None:

@@ -163,8 +163,7 @@ def cves_known(document: Document) -> Finding:
 
 
 def _working(document: Document) -> list[AttemptRow]:
-    """The attempts that began to change hosts, or to take changes back."""
-    return [row for row in document.attempts if row.begun and row.purpose in ("apply", "rollback")]
+    return [row for row in document.attempts if row.began_changes]
 
 
 def _attempt(row: AttemptRow) -> str:

@@ -250,6 +250,8 @@ class Report:
     revision: str
     query: dict[str, str | None] | None
     """What found the population: inventory, hosts and limit; None in plans of before."""
+    approval: str
+    """How its policy wants it approved: ``none``, ``signature`` or ``awx``; empty where the plan does not say it."""
     missing: tuple[str, ...]
     """Hosts of earlier plans that the inventory no longer had."""
     hosts: tuple[HostResult, ...]

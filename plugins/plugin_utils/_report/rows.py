@@ -14,6 +14,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     ApprovalRow,
+    Approved,
     AttemptRow,
     BatchRow,
     ChangeRow,
@@ -57,6 +58,7 @@ def plan_row(facts: PlanFacts) -> PlanRow:
         ticket=last.ticket if last else "",
         approver=approvals[-1].approver if approvals else "",
         executor=last.executor if last else "",
+        approved_by_another=_approved_by_another(report),
         query=query_of(report),
         hosts=len(report.hosts),
         verdict=report.verdict,
@@ -238,6 +240,16 @@ def attempt_rows(report: Report) -> Iterator[AttemptRow]:
             begun=len(attempt.begun),
             unapproved=sum(not _is_approved(attempt, moment, report.approvals) for moment in attempt.begun),
         )
+
+
+def _approved_by_another(report: Report) -> Approved:
+    """The same of the plan: of its attempts none may have begun a host without such an approval."""
+    if report.approval == "none":
+        return Approved.NOT_REQUIRED
+    begun = [row for row in attempt_rows(report) if row.began_changes]
+    if not begun:
+        return Approved.UNKNOWN
+    return Approved.NO if any(row.unapproved for row in begun) else Approved.YES
 
 
 def _is_approved(attempt: AttemptResult, begun: datetime, approvals: Iterable[ApprovalResult]) -> bool:

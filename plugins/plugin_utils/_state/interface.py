@@ -172,7 +172,10 @@ class State(ABC):
 
     @abstractmethod
     def put_approval(self, tenant: str, plan: str, statement: bytes, signature: str) -> None:
-        """Keep a signed approval beside its plan, after those that are there."""
+        """Keep a signed approval beside its plan, after those that are there.
+
+        Raises FleetError of kind ``plan_sealed`` when a seal closes the plan.
+        """
 
     @abstractmethod
     def approvals(self, tenant: str, plan: str) -> list[tuple[bytes, str]]:
@@ -241,7 +244,11 @@ class State(ABC):
 
     @abstractmethod
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> str:
-        """Keep a report (``summary.md``, ``report.html``) beside its plan; return where it is."""
+        """Keep a report (``summary.md``, ``report.html``) beside its plan, in the place of one of that name.
+
+        Returns where it is. Raises FleetError of kind ``plan_sealed`` when a seal names the report. One that no seal
+        names can be put beside a sealed plan; it is no part of what was sealed.
+        """
 
     @abstractmethod
     def get_report(self, tenant: str, plan: str, name: str) -> bytes:
@@ -264,9 +271,11 @@ class State(ABC):
     def put_seal(self, tenant: str, number: int, contents: dict[str, bytes]) -> None:
         """Keep the files of a tenant's seal, all at once. Numbers count from 1.
 
-        From then on nothing is appended to the ledger that ``seal.json`` names by its ``plan`` and ``ledger``.
-        Raises FleetError of kind ``seal_exists`` when there is one of that number, whoever was quicker, ``seal_gap``
-        when the one before is not there, and ``ledger_moved`` when that ledger is not what ``seal.json`` says of it.
+        From then on nothing is appended to the ledger of the plan that ``seal.json`` names, no approval is put beside
+        it, and no report that SHA256SUMS names is replaced. Raises FleetError of kind ``seal_exists`` when there is one
+        of that number, whoever was quicker, ``seal_gap`` when the one before is not there, ``ledger_moved`` when the
+        ledger is not what ``seal.json`` says of it, and ``plan_moved`` when SHA256SUMS does not name exactly the
+        approvals and reports that stand there.
         """
 
     @abstractmethod

@@ -2,31 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a state knows of a seal: which ledger it closes, so that nothing is appended to that one afterwards."""
+"""What a state knows of a seal: which plan it closes, and which files it names, so that they stay what was sealed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded, digest_of_bytes
 
-SEAL = "seal.json"
+SEAL, SUMS = "seal.json", "SHA256SUMS"
+APPROVALS, REPORTS = "approvals", "reports"
+"""Where a bundle has what stands beside its plan."""
+
 _NO_ENTRY = "0" * 64
 
 
 @dataclass(frozen=True)
 class Closed:
-    """What ``seal.json`` says of a ledger: its plan, the number of its lines, and the hash of the last one."""
+    """What a seal says of its plan: the number of the ledger's lines, the hash of the last one, the digests of files."""
 
     plan: str
     count: int
     head: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file of the bundle, by its path."""
 
-    def refuse_other(self, tenant: str, count: int, last: bytes | None) -> None:
-        """Raise FleetError of kind ``ledger_moved`` when another ledger than this one stands there."""
+    def refuse_other_ledger(self, tenant: str, count: int, last: bytes | None) -> None:
+        """Raise FleetError of kind ``ledger_moved`` when another ledger than the sealed one stands there."""
         head = _NO_ENTRY if last is None else _object(last).get("hash")
         if (count, head) != (self.count, self.head):
             raise FleetError(
@@ -36,14 +41,49 @@ class Closed:
                 remedy="Run this again; the seal then closes the ledger as it is.",
             )
 
+    def refuse_other_files(self, tenant: str, found: Iterable[tuple[str, bytes]]) -> None:
+        """Raise FleetError of kind ``plan_moved`` when others than the sealed files stand beside the plan."""
+        beside = (f"{APPROVALS}/", f"{REPORTS}/")
+        sealed = {path: digest for path, digest in self.files.items() if path.startswith(beside)}
+        differing = differences(sealed, {path: digest_of_bytes(content) for path, content in found})
+        if differing:
+            raise FleetError(
+                f"Beside plan {self.plan[:16]} of tenant {tenant} not the same stands any more as when it was hashed: "
+                f"{', '.join(differing)}. Somebody wrote there while it was being sealed.",
+                kind="plan_moved",
+                remedy="Run this again; the seal then closes the plan with what stands there.",
+            )
+
 
 def closed_by(contents: Mapping[str, bytes]) -> Closed | None:
-    """The ledger that a seal with these files closes; None where they do not say."""
+    """The plan that a seal with these files closes; None where they do not say."""
     seal = _object(contents.get(SEAL, b""))
     ledger = seal.get("ledger")
     if not isinstance(seal.get("plan"), str) or not isinstance(ledger, dict):
         return None
-    return Closed(seal["plan"], ledger.get("count", 0), ledger.get("head", ""))
+    sums = digests_of(contents.get(SUMS, b""))
+    return Closed(seal["plan"], ledger.get("count", 0), ledger.get("head", ""), sums)
+
+
+def digests_of(sums: bytes) -> dict[str, str]:
+    """The digests in a SHA256SUMS by path."""
+    return {line[66:]: line[:64] for line in sums.decode(errors="replace").splitlines()}
+
+
+def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The paths whose digests are not the same in both, sorted."""
+    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+
+
+def files_beside(
+    approvals: Iterable[tuple[bytes, str]], reports: Iterable[str], read: Callable[[str], bytes]
+) -> Iterator[tuple[str, bytes]]:
+    """What stands beside a plan, by the paths that it has in a bundle; each report is read when its turn comes."""
+    for number, (statement, signature) in enumerate(approvals, start=1):
+        yield f"{APPROVALS}/{number}.json", statement
+        yield f"{APPROVALS}/{number}.sig", signature.encode()
+    for name in reports:
+        yield f"{REPORTS}/{name}", read(name)
 
 
 def plan_sealed(tenant: str, plan: str, number: int) -> FleetError:
@@ -53,6 +93,15 @@ def plan_sealed(tenant: str, plan: str, number: int) -> FleetError:
         kind="plan_sealed",
         remedy="Make a new plan, in an emergency cycle if need be; that is also the way to take a change back "
         "once its plan is sealed.",
+    )
+
+
+def report_sealed(tenant: str, plan: str, name: str) -> FleetError:
+    """The error for a report that a seal names."""
+    return FleetError(
+        f"Report {name} of plan {plan[:16]} of tenant {tenant} is sealed: it stays as it was then.",
+        kind="plan_sealed",
+        remedy="Make reports of a sealed plan elsewhere, by bankops.fleet.report.",
     )
 
 

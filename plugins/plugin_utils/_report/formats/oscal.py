@@ -205,6 +205,7 @@ def _plan(row: PlanRow, document: Document) -> Part:
             ticket=row.ticket,
             approver=row.approver,
             executor=row.executor,
+            approved_by_another=row.approved_by_another,
             revision=row.revision,
             ledger_head=row.ledger_head,
             ledger_ok=row.ledger_ok,

@@ -118,7 +118,14 @@ def tables(document: Document, groups: HostGroups) -> Iterator[Table]:
         "Attempts",
         "Each execution of a playbook on a plan. incomplete: its process died.",
     )
-    yield of.table(PlanRow, document.plans, "plans", "Plans", "The plans, with the last hash of each ledger.")
+    yield of.table(
+        PlanRow,
+        document.plans,
+        "plans",
+        "Plans",
+        "The plans, with the last hash of each ledger. An empty approver or executor: not recorded. "
+        "approved_by_another: whether no host was begun without an approval by somebody else than its executor.",
+    )
     yield of.table(
         BatchRow, document.batches, "batches", "Batches", "The rollout in waves and batches, hosts by outcome."
     )

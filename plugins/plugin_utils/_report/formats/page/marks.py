@@ -46,6 +46,7 @@ MARKS: dict[str, Mark] = {
     "expired": Mark("✕", "expired", "bad"),
     "in_force": Mark("○", "in force", "calm"),
     "unknown": Mark("?", "unknown", "warn"),
+    "not_required": Mark("·", "not required", "calm"),
     # How grave an update is.
     "critical": Mark("▲", "critical", "bad"),
     "high": Mark("▲", "high", "bad"),

@@ -57,6 +57,7 @@ class Book:
         left: list[tuple[str, str, str]] | None = None,
         overrides: list[dict[str, Any]] | None = None,
         gates: list[dict[str, Any]] | None = None,
+        approval: str = "signature",
     ) -> None:
         """Publish a plan. ``hosts`` maps names to what differs from a host that is patched with ``updates``."""
         entries: dict[str, Any] = {}
@@ -64,6 +65,7 @@ class Book:
             for host, said in hosts.items():
                 updates = said.pop("updates", [])
                 document = _document(host, updates, holds or [], left or [])
+                document["policy"]["approval"] = approval
                 document["policy"]["overrides"] += overrides or []
                 document["gates"] += gates or []
                 entries[host] = {

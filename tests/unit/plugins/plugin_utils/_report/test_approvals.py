@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import console
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Approved
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_checks import CHECKS
 
 from .conftest import OPENSSL
@@ -118,9 +119,11 @@ ALICE = {**EXECUTOR, "principal": "alice@bank.example", "fingerprint": KEY}
 
 
 def approved_by_another(book: Any) -> tuple[bool, bool]:
-    """Whether the check has evidence, and whether it misses something."""
-    found = CHECKS["approved_by_another"](book.document())
+    """Whether the check has evidence, and whether it misses something; the row of the plan must agree."""
+    document = book.document()
+    found = CHECKS["approved_by_another"](document)
     assert all("evidence_verify.yml verifies the signatures" in sentence for sentence in found.evidence)
+    assert document.plans[0].approved_by_another is (Approved.NO if found.missing else Approved.YES)
     return bool(found.evidence), bool(found.missing)
 
 
@@ -189,6 +192,30 @@ def test_an_attempt_that_was_refused_began_nothing_and_is_not_judged(approved: A
     approved.close()
     patch(approved, executor=EXECUTOR)
     assert approved_by_another(approved) == (True, False)
+
+
+def test_of_a_plan_of_which_nothing_was_begun_nothing_is_known(approved: Any) -> None:
+    assert approved.document().plans[0].approved_by_another is Approved.UNKNOWN
+    for more in ({"check_mode": True, "executor": ALICE}, {"purpose": "stage"}):
+        patch(approved, **more)
+    approved.open(executor=ALICE)
+    approved.close()
+    assert approved.document().plans[0].approved_by_another is Approved.UNKNOWN
+
+
+def test_a_plan_whose_policy_asks_for_no_approval_does_not_lack_one(book: Any) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]], approval="none")
+    patch(book)
+    assert book.document().plans[0].approved_by_another is Approved.NOT_REQUIRED
+    # For an auditor that is no evidence of two persons.
+    assert CHECKS["approved_by_another"](book.document()).missing
+
+
+@pytest.mark.parametrize("approval", ["", "awx"])
+def test_what_the_plan_does_not_say_to_be_needless_is_missing(book: Any, approval: str) -> None:
+    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]], approval=approval)
+    patch(book)
+    assert approved_by_another(book) == (False, True)
 
 
 def test_a_change_whose_beginning_was_left_out_was_begun_all_the_same(approved: Any) -> None:

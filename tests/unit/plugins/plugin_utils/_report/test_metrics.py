@@ -102,6 +102,7 @@ def facts(*hosts: HostResult, latest: bool = True, as_of: date = TODAY, **said: 
         "tenant": "alpha",
         "plan": "a" * 64,
         "cycle": "2026-11",
+        "approval": "signature",
         "missing": (),
         "holds": (),
         "waivers": (),
