@@ -16,5 +16,6 @@ notes:
   - Runs on the controller alone. No connection to a host is made, and C(changed) is never true,
     because it speaks of hosts.
   - The shared state is found by the variable C(fleet_state_dir), by default C(~/.local/state/bankops-fleet), or by
-    C(fleet_store_url) where it is a database, C(sqlite:////absolute/path.db) or C(postgresql+psycopg://user@host/name).
+    C(fleet_store_url) where it is a database, C(sqlite) (the file C(state.db) in that folder),
+    C(sqlite:////absolute/path.db) or C(postgresql+psycopg://user@host/name).
 """

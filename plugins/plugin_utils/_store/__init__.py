@@ -18,11 +18,14 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
+_ONE_FILE = "sqlite"
+
 
 def open_state(folder: Path, url: str | None) -> State:
     """The state at ``fleet_store_url``, or in the folder ``fleet_state_dir`` where no URL is set.
 
-    With a database the folder holds the spools of this machine alone. Raises FleetError of kind ``store_url``, and
+    The word ``sqlite`` alone stands for the file ``state.db`` in that folder. With a database the folder otherwise
+    holds the spools of this machine alone. Raises FleetError of kind ``store_url``, and
     ``library_missing``.
     """
     if not url:
@@ -36,9 +39,10 @@ def open_state(folder: Path, url: str | None) -> State:
             kind="library_missing",
             remedy="Install what requirements.txt of bankops.fleet names where ansible-playbook runs.",
         ) from problem
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.connection import file_url
     from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
 
-    return SpooledState(url, folder)
+    return SpooledState(file_url(folder / "state.db") if url == _ONE_FILE else url, folder)
 
 
 def import_early(url: str) -> None:

@@ -85,6 +85,12 @@ class Database:
         return self._engine
 
 
+def file_url(path: Path) -> str:
+    """The URL of a database in a file."""
+    # Other processes have other working folders.
+    return URL.create("sqlite", database=str(path.absolute())).render_as_string()
+
+
 def _parsed(text: str) -> URL:
     """The URL. Raises FleetError of kind ``store_url``, whose message holds nothing of it but the scheme or path."""
     try:
@@ -104,7 +110,8 @@ def _bad(what: str) -> FleetError:
     return FleetError(
         f"{what}.",
         kind="store_url",
-        remedy="Write sqlite:////absolute/path.db or postgresql+psycopg://user@host/database.",
+        remedy="Write sqlite (the file state.db in fleet_state_dir), sqlite:////absolute/path.db or "
+        "postgresql+psycopg://user@host/database.",
     )
 
 

@@ -25,8 +25,10 @@ from ansible_collections.bankops.fleet.tests.unit.plugins.action.test_the_way_of
     OPEN,
     PLAN,
     REPORT,
+    Controller,
     play,
 )
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._store.contract_of_shipping import write
 
 HOOK = {"name": "Silence", "ansible.builtin.debug": {"msg": "silenced"}, "vars": {"fleet_phase": "hook"}}
@@ -84,6 +86,18 @@ def test_the_reports_are_in_the_database_and_nothing_in_the_folder(done: Done) -
     assert b"web2" in controller.state.get_report("alpha", controller.plan, "report.html")
     assert f"report: report.html of plan {controller.plan} in sqlite:////" in run.stdout
     assert not (controller.folder / "state/tenants").exists()
+
+
+def test_one_word_is_enough_for_a_database(tmp_path: Path) -> None:
+    controller = Controller(tmp_path, fleet_store_url="sqlite")
+    planned = controller.run(PLAN)
+    assert planned.returncode == 0, planned.stdout
+    controller.state = without_keeper(f"sqlite:///{tmp_path / 'state/state.db'}", tmp_path / "elsewhere")
+    run = controller.run(play("fleet", OPEN), BATCH, play("fleet", CLOSE))
+    assert run.returncode == 0, run.stdout
+    assert verify(controller.state.entries("alpha", controller.plan)).ok
+    assert {outcome for outcome, _reason in controller.outcomes().values()} == {"skipped"}
+    assert sorted(path.name for path in (tmp_path / "state").iterdir() if path.is_dir()) == ["spool"]
 
 
 def test_an_attempt_whose_callback_is_not_there_begins_no_host(tmp_path: Path) -> None:

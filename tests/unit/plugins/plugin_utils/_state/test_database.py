@@ -59,6 +59,7 @@ class TestMigrations(Migrations):
     [
         ("/srv/fleet/state.db", "is no URL"),
         ("my secret@word", "is no URL"),
+        ("sqlite3", "is no URL"),
         ("mysql://fleet:secret@db/fleet", "has the scheme 'mysql'"),
         ("postgresql+asyncpg://fleet:secret@db/fleet", "has the scheme 'postgresql+asyncpg'"),
         ("postgresql+psycopg://fleet:secret@db", "names no database"),
@@ -71,7 +72,7 @@ def test_a_url_of_no_database_of_ours_is_refused_and_says_no_secret(tmp_path: Pa
         open_state(tmp_path, url)
     assert refused.value.kind == "store_url"
     assert why in refused.value.message
-    assert refused.value.remedy.startswith("Write sqlite:////absolute/path.db or postgresql+psycopg://")
+    assert refused.value.remedy.startswith("Write sqlite (the file state.db in fleet_state_dir), sqlite:////absolute/")
     assert "secret" not in str(refused.value.as_result())
 
 

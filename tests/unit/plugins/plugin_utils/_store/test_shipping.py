@@ -55,6 +55,23 @@ def test_a_state_in_a_folder_has_no_spools_and_those_of_a_database_are_not_forgo
     assert refused.value.kind == "spool_left"
 
 
+@pytest.mark.parametrize("name", ["state", "50 % sure"])
+def test_the_short_form_is_the_file_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # The keeper and later tasks need not run where this one does.
+    monkeypatch.chdir(tmp_path)
+    short = open_state(Path(name), "sqlite")
+    monkeypatch.chdir("/")
+    plan = publish(short)
+    assert (tmp_path / name / "state.db").is_file()
+    assert open_state(tmp_path / name, "sqlite").get_plan("tenant1", plan) == short.get_plan("tenant1", plan)
+
+
+def test_the_short_form_is_the_same_as_the_whole_url(tmp_path: Path) -> None:
+    plan = publish(open_state(tmp_path, "sqlite"))
+    whole = open_state(tmp_path / "elsewhere", f"sqlite:///{tmp_path}/state.db")
+    assert whole.plans("tenant1") == [plan]
+
+
 def test_the_callback_of_a_folder_writes_into_the_folder_itself(tmp_path: Path) -> None:
     state = FolderState(tmp_path)
     plan = publish(state)
@@ -70,7 +87,12 @@ def test_without_a_lease_there_is_no_spool_to_write_to(harbour: Harbour, plan: s
 
 @pytest.mark.parametrize(
     ("url", "wanted"),
-    [("", set()), ("sqlite:////srv/x.db", {"sqlalchemy"}), ("postgresql://db/x", {"sqlalchemy", "psycopg"})],
+    [
+        ("", set()),
+        ("sqlite", {"sqlalchemy"}),
+        ("sqlite:////srv/x.db", {"sqlalchemy"}),
+        ("postgresql://db/x", {"sqlalchemy", "psycopg"}),
+    ],
 )
 def test_what_forks_workers_imports_what_each_of_them_needs(url: str, wanted: set[str]) -> None:
     program = f"from {STORE} import import_early; import_early({url!r}); print(*sys.modules)"
