@@ -77,12 +77,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 bundles:
-  description: The bundles that were looked at.
+  description:
+    - The bundles that were looked at, each with its C(tenant), C(bundle) (the folder), C(root) and how many C(findings);
+      where its seal can be read, also with C(number), C(plan), C(cycle) and when it was C(sealed).
   returned: when there are bundles
   type: list
   elements: dict
+  contains:
+    notes:
+      description: What is not wrong, and must be known all the same, such as a plan that asks for no approval.
+      returned: when there is any
+      type: list
+      elements: str
   sample:
-    - {tenant: alpha, number: 3, cycle: 2026-11, plan: 0c5e2f, root: 9488d0, findings: 0}
+    - tenant: alpha
+      bundle: /srv/fleet/bundles/alpha/0003-2026-11-0c5e2f7a81b3d4e6
+      root: 9488d0
+      findings: 0
+      number: 3
+      plan: 0c5e2f
+      cycle: 2026-11
+      sealed: "2026-11-29T19:40:00Z"
+      notes: [its plan asks for no approval]
 findings:
   description: What is wrong, each with its C(kind), C(tenant), C(subject), C(what), C(where) and C(remedy).
   returned: when there are bundles
