@@ -78,8 +78,8 @@ EXAMPLES = r"""
 RETURN = r"""
 bundles:
   description:
-    - The bundles that were looked at, each with its C(tenant), C(bundle) (the folder), C(root) and how many C(findings);
-      where its seal can be read, also with C(number), C(plan), C(cycle) and when it was C(sealed).
+    - The bundles that were looked at, each with its C(tenant), C(bundle) (the folder), C(root) and the number of its
+      C(findings); where its seal can be read, also with C(number), C(plan), C(cycle) and when it was C(sealed).
   returned: when there are bundles
   type: list
   elements: dict
