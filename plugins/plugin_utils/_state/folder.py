@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,16 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     cycle_order,
     encode_host,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import SEAL, closed_by, plan_sealed
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import (
+    REPORTS,
+    SEAL,
+    SUMS,
+    closed_by,
+    digests_of,
+    files_beside,
+    plan_sealed,
+    report_sealed,
+)
 
 STOP_FILE = "STOP"
 
@@ -147,7 +157,8 @@ class FolderState(State):
 
     def put_approval(self, tenant: str, plan: str, statement: bytes, signature: str) -> None:
         folder = self._existing_plan(tenant, plan) / "approvals"
-        with files.disk_errors():
+        with self._held(tenant, plan):
+            self._refuse_sealed(tenant, plan)
             files.make_folders(folder)
             number = 1
             # The signature takes the number, so that a statement is never seen without it.
@@ -202,7 +213,8 @@ class FolderState(State):
 
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> str:
         path = self._report(tenant, plan, name)
-        with files.disk_errors():
+        with self._held(tenant, plan):
+            self._refuse_sealed_report(tenant, plan, name)
             files.replace(path, content)
         return str(path)
 
@@ -235,31 +247,51 @@ class FolderState(State):
                 for name, content in contents.items():
                     files.write_new(new / check_name(name, "name of a file"), content)
                 files.sync(new)
-                with self._ledger_as_sealed(tenant, contents):
+                with self._plan_as_sealed(tenant, contents):
                     new.rename(folder / f"{number}")
                     files.sync(folder)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
 
     @contextmanager
-    def _ledger_as_sealed(self, tenant: str, contents: dict[str, bytes]) -> Iterator[None]:
-        """Keep the ledger that a seal closes from growing, if it is what the seal says."""
+    def _plan_as_sealed(self, tenant: str, contents: dict[str, bytes]) -> Iterator[None]:
+        """Keep what belongs to the plan that a seal closes from changing, if it is what the seal says."""
         closed = closed_by(contents)
         if closed is None:
             yield
             return
         with lines.held(self._ledger(tenant, closed.plan)) as (count, last):
-            closed.refuse_other(tenant, count, last)
+            closed.refuse_other_ledger(tenant, count, last)
+            own = (tenant, closed.plan)
+            beside = files_beside(self.approvals(*own), self.reports(*own), partial(self.get_report, *own))
+            closed.refuse_other_files(tenant, beside)
+            yield
+
+    @contextmanager
+    def _held(self, tenant: str, plan: str) -> Iterator[None]:
+        """Keep a plan from being sealed meanwhile: whoever seals it holds its ledger, too."""
+        with files.disk_errors(), files.locked(self._ledger(tenant, plan)):
             yield
 
     def _refuse_sealed(self, tenant: str, plan: str) -> None:
+        number = self._seal_of(tenant, plan)
+        if number is not None:
+            raise plan_sealed(tenant, plan, number)
+
+    def _refuse_sealed_report(self, tenant: str, plan: str, name: str) -> None:
+        number = self._seal_of(tenant, plan)
+        sums = self._seals(tenant) / f"{number}" / SUMS
+        if number is not None and sums.is_file() and f"{REPORTS}/{name}" in digests_of(sums.read_bytes()):
+            raise report_sealed(tenant, plan, name)
+
+    def _seal_of(self, tenant: str, plan: str) -> int | None:
+        """The number of the seal that closes a plan. Who holds its ledger knows that it stays so."""
         known = self._closed.setdefault(tenant, [])
         while (seal := self._seals(tenant) / f"{len(known) + 1}").is_dir():
             path = seal / SEAL
             closed = closed_by({SEAL: path.read_bytes()} if path.is_file() else {})
             known.append(closed.plan if closed else None)
-        if plan in known:
-            raise plan_sealed(tenant, plan, known.index(plan) + 1)
+        return known.index(plan) + 1 if plan in known else None
 
     def seals(self, tenant: str) -> list[dict[str, bytes]]:
         with files.disk_errors():

@@ -23,7 +23,6 @@ _BLOCK = 65536
 
 def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
     """Append what ``build`` makes of the last line, under a lock, and sync it."""
-    is_new = not path.exists()
     with locked(path) as descriptor:
         size = os.fstat(descriptor).st_size
         end = _end_of_whole_lines(descriptor, size)
@@ -40,7 +39,8 @@ def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
             # A full disk: what was not acknowledged must not stay, or the next reader would take it for a crash.
             os.ftruncate(descriptor, end)
             raise
-    if is_new:
+    if end == 0:
+        # The first line; the empty file may have been made before, as a lock alone.
         sync(path.parent)
     return line
 

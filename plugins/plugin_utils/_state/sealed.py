@@ -22,7 +22,7 @@ _NO_ENTRY = "0" * 64
 
 @dataclass(frozen=True)
 class Closed:
-    """What a seal says of its plan: the number of the ledger's lines, the hash of the last one, the digests of files."""
+    """What a seal says of its plan: how many lines the ledger has, the hash of the last one, and the files."""
 
     plan: str
     count: int
@@ -48,8 +48,8 @@ class Closed:
         differing = differences(sealed, {path: digest_of_bytes(content) for path, content in found})
         if differing:
             raise FleetError(
-                f"Beside plan {self.plan[:16]} of tenant {tenant} not the same stands any more as when it was hashed: "
-                f"{', '.join(differing)}. Somebody wrote there while it was being sealed.",
+                f"The approvals and reports of plan {self.plan[:16]} of tenant {tenant} are not those that the seal "
+                f"names: {', '.join(differing)}. Somebody wrote there while it was being sealed; nothing is sealed.",
                 kind="plan_moved",
                 remedy="Run this again; the seal then closes the plan with what stands there.",
             )

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, decoded, digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import leases
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database import beside
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.connection import Database
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.intake import take_in
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.plans import DatabasePlanWriter
@@ -26,7 +27,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.quer
     read_dates,
     read_leases,
     read_seals,
-    seal_of,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.schema import prepare
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.upsert import put
@@ -51,14 +51,13 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     cycle_order,
     encode_host,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import closed_by, plan_sealed
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import closed_by
 
 with suppress(ImportError):
     # Whoever opens the state says that it is missing.
     from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
     from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database.tables import (
-        APPROVALS,
         BASELINES,
         CYCLE_PLANS,
         CYCLES,
@@ -158,9 +157,7 @@ class DatabaseState(TakesIn):
     def append(self, tenant: str, plan: str, build: Callable[[bytes | None], bytes]) -> bytes:
         with self._writing() as connection:
             plan_id = self._locked_plan(connection, tenant, plan)
-            number = seal_of(connection, plan_id)
-            if number is not None:
-                raise plan_sealed(tenant, plan, number)
+            beside.refuse_sealed(connection, plan_id, tenant, plan)
             seq, last = last_line(connection, plan_id)
             line = checked_line(build(last))
             row = {"plan_id": plan_id, "tenant": tenant, "seq": seq + 1, "line": line}
@@ -198,17 +195,12 @@ class DatabaseState(TakesIn):
     def put_approval(self, tenant: str, plan: str, statement: bytes, signature: str) -> None:
         with self._writing() as connection:
             plan_id = self._locked_plan(connection, tenant, plan)
-            last = connection.execute(
-                select(func.max(APPROVALS.c.number)).where(APPROVALS.c.plan_id == plan_id)
-            ).scalar()
-            row = {"plan_id": plan_id, "tenant": tenant, "number": int(last or 0) + 1}
-            connection.execute(insert(APPROVALS).values(**row, statement=statement, signature=signature))
+            beside.refuse_sealed(connection, plan_id, tenant, plan)
+            beside.add_approval(connection, plan_id, tenant, statement, signature)
 
     def approvals(self, tenant: str, plan: str) -> list[tuple[bytes, str]]:
         with self._reading() as connection:
-            own = APPROVALS.c.plan_id == self._plan_id(connection, tenant, plan)
-            wanted = select(APPROVALS.c.statement, APPROVALS.c.signature).where(own).order_by(APPROVALS.c.number)
-            return [(row.statement, row.signature) for row in connection.execute(wanted)]
+            return beside.read_approvals(connection, self._plan_id(connection, tenant, plan))
 
     def put_baseline(self, tenant: str, plan: str, host: str, host_state: dict[str, Any]) -> None:
         with self._writing() as connection:
@@ -306,23 +298,22 @@ class DatabaseState(TakesIn):
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> str:
         check_report(name)
         with self._writing() as connection:
-            own = {"plan_id": self._plan_id(connection, tenant, plan), "tenant": tenant, "name": name}
-            put(connection, REPORTS, [{**own, "content": content}])
+            plan_id = self._locked_plan(connection, tenant, plan)
+            beside.refuse_sealed_report(connection, plan_id, tenant, plan, name)
+            put(connection, REPORTS, [{"plan_id": plan_id, "tenant": tenant, "name": name, "content": content}])
         return f"{name} of {self._place(plan)}"
 
     def get_report(self, tenant: str, plan: str, name: str) -> bytes:
         check_report(name)
         with self._reading() as connection:
-            own = REPORTS.c.plan_id == self._plan_id(connection, tenant, plan)
-            content = connection.execute(select(REPORTS.c.content).where(own, REPORTS.c.name == name)).scalar()
+            content = beside.read_report(connection, self._plan_id(connection, tenant, plan), name)
         if content is None:
             raise report_missing(f"{name} of {self._place(plan)}")
-        return bytes(content)
+        return content
 
     def reports(self, tenant: str, plan: str) -> list[str]:
         with self._reading() as connection:
-            own = REPORTS.c.plan_id == self._plan_id(connection, tenant, plan)
-            return sorted(connection.execute(select(REPORTS.c.name).where(own)).scalars())
+            return beside.report_names(connection, self._plan_id(connection, tenant, plan))
 
     # Seals
 
@@ -342,7 +333,7 @@ class DatabaseState(TakesIn):
             closed = closed_by(contents)
             if closed is not None:
                 plan_id = self._locked_plan(connection, tenant, closed.plan)
-                closed.refuse_other(tenant, *last_line(connection, plan_id))
+                beside.refuse_unlike(connection, plan_id, tenant, closed)
                 connection.execute(update(PLANS).where(PLANS.c.id == plan_id).values(sealed=number))
 
     def seals(self, tenant: str) -> list[dict[str, bytes]]:
