@@ -25,10 +25,13 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.approve import make_approval, prepare_approval
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.chain import Anchor, read_anchors
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import contents, sums_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import signers_line
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, SUMS, Seal, Why, principal_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import Sealed, Sealer, seal_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.verification import Wanted, verify_evidence
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -48,6 +51,27 @@ def make_key(folder: Path, name: str) -> Path:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return path
+
+
+def put_seal(book: Book) -> None:
+    """Close a plan of a tenant without any seal, as far as a state and reports look: nobody has signed it."""
+    ledger = verify(book.state.entries(book.tenant, book.plan))
+    seal = Seal(
+        tenant=book.tenant,
+        number=1,
+        plan=book.plan,
+        cycle=book.head["cycle"],
+        why=Why.EXPIRED,
+        sealed="2026-11-20T00:00:00Z",
+        sealed_by=principal_of(book.tenant),
+        hosts={},
+        attempts=[],
+        count=ledger.count,
+        head=ledger.head,
+        previous=None,
+    )
+    sums = sums_of(contents(book.state, book.tenant, book.plan, {}))
+    book.state.put_seal(book.tenant, 1, {SEAL: seal.as_bytes(), SUMS: sums})
 
 
 class Site:

@@ -2,12 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of deliveries: ``deliveries.json`` beside the plan, and the plan's ledger as long as it is not sealed."""
+"""The record of deliveries: the plan's ledger and ``deliveries.json`` beside it, until the plan is sealed.
+
+Neither may change then, so what is delivered later stands in ``deliveries-after-seal.json``, which no seal names.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -19,7 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
-REPORT = "deliveries.json"
+REPORT, AFTER_SEAL = "deliveries.json", "deliveries-after-seal.json"
 FORMAT = 1
 
 
@@ -62,8 +65,12 @@ def facts_of(state: State, tenant: str, plan: str) -> str:
 
 def read_deliveries(state: State, tenant: str, plan: str) -> list[dict[str, Any]]:
     """All deliveries of a plan, oldest first. Raises FleetError of kind ``deliveries_damaged``."""
+    return [entry for name in (REPORT, AFTER_SEAL) for entry in _read(state, tenant, plan, name)]
+
+
+def _read(state: State, tenant: str, plan: str, name: str) -> list[dict[str, Any]]:
     try:
-        content = state.get_report(tenant, plan, REPORT)
+        content = state.get_report(tenant, plan, name)
     except FleetError as problem:
         if problem.kind == "report_missing":
             return []
@@ -75,7 +82,7 @@ def read_deliveries(state: State, tenant: str, plan: str) -> list[dict[str, Any]
             raise ValueError(document["format"])
     except (ValueError, KeyError, TypeError) as problem:
         raise FleetError(
-            f"{REPORT} of plan {plan[:16]} of tenant {tenant} is not as this version writes it.",
+            f"{name} of plan {plan[:16]} of tenant {tenant} is not as this version writes it.",
             kind="deliveries_damaged",
             remedy="Compare it with the ledger. Without it, everything would be sent again.",
         ) from problem
@@ -100,18 +107,29 @@ def record_delivery(book: Book, delivery: Delivery) -> bool:
     """Keep a delivery; whether it is in the ledger too. Raises FleetError and OSError when it cannot be kept at all."""
     data = delivery.as_data()
     outcome = EntryOutcome.OK if delivery.ok else EntryOutcome.FAILED
-    in_ledger = True
+    # Attempt 0: like an approval it belongs to the plan, and to none of the attempts on it.
+    in_ledger = _unless_sealed(lambda: book.write(0, None, Phase.DISTRIBUTE, outcome, {"delivery": data}))
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    entry = {"time": now, "in_ledger": in_ledger, **data}
+    # The reports of a sealed plan may be sent all the same. It may be sealed between the two, as well.
+    if not (in_ledger and _unless_sealed(lambda: _keep(book, REPORT, entry))):
+        _keep(book, AFTER_SEAL, entry)
+    return in_ledger
+
+
+def _unless_sealed(write: Callable[[], object]) -> bool:
+    """Write, and say whether it could be: a seal lets nothing be changed that it closes."""
     try:
-        # Attempt 0: like an approval it belongs to the plan, and to none of the attempts on it.
-        book.write(0, None, Phase.DISTRIBUTE, outcome, {"delivery": data})
+        write()
     except FleetError as problem:
-        # Nothing is added to the ledger of a sealed plan, and its reports may be sent all the same.
         if problem.kind != "plan_sealed":
             raise
-        in_ledger = False
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return False
+    return True
+
+
+def _keep(book: Book, name: str, entry: Mapping[str, Any]) -> None:
     # Read again just before: somebody else may be sending as well.
-    kept = [*read_deliveries(book.state, book.tenant, book.plan), {"time": now, "in_ledger": in_ledger, **data}]
+    kept = [*_read(book.state, book.tenant, book.plan, name), entry]
     document = {"format": FORMAT, "tenant": book.tenant, "plan": book.plan, "deliveries": kept}
-    book.state.put_report(book.tenant, book.plan, REPORT, json.dumps(document, indent=1, ensure_ascii=False).encode())
-    return in_ledger
+    book.state.put_report(book.tenant, book.plan, name, json.dumps(document, indent=1, ensure_ascii=False).encode())

@@ -17,11 +17,13 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import beside
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     APPROVALS,
     LEDGER,
     PLAN,
+    REPORTS,
     SEAL,
     SIGNATURE,
     SUMS,
@@ -31,6 +33,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.plans import plans_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.record import broken
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import differences, digests_of
 
 
 @dataclass(frozen=True)
@@ -95,16 +98,15 @@ def _same_seal(tenant: str, seal: Seal, files: Mapping[str, bytes], bundle: Bund
 
 
 def _unchanged(state: State, seal: Seal, files: Mapping[str, bytes]) -> Iterator[Finding]:
-    """The plan, the ledger and the approvals that the state has are those that were sealed; reports may be newer."""
-    sums = files.get(SUMS, b"").decode(errors="replace").splitlines()
-    sealed = {line[66:]: line[:64] for line in sums}
+    """What the state has of the plan is what was sealed; a report that was added since is none of it."""
+    sealed = digests_of(files.get(SUMS, b""))
     try:
-        found = _digests(state, seal.tenant, seal.plan)
+        found = _digests(state, seal.tenant, seal.plan, files)
     except FleetError as problem:
         yield Finding(FindingKind.SEALED_PLAN_CHANGED, seal.tenant, f"seal {seal.number}", problem.message)
         return
-    wanted = {path for path in sealed if path in (PLAN, LEDGER) or path.startswith(f"{APPROVALS}/")}
-    differing = sorted(path for path in wanted | found.keys() if sealed.get(path) != found.get(path))
+    parts = (PLAN, LEDGER, f"{APPROVALS}/", f"{REPORTS}/")
+    differing = differences({path: digest for path, digest in sealed.items() if path.startswith(parts)}, found)
     if differing or SIGNATURE not in files:
         what = f"{', '.join(differing) or SIGNATURE} in the state is not what was sealed"
         yield Finding(
@@ -112,15 +114,12 @@ def _unchanged(state: State, seal: Seal, files: Mapping[str, bytes]) -> Iterator
         )
 
 
-def _digests(state: State, tenant: str, plan: str) -> dict[str, str]:
+def _digests(state: State, tenant: str, plan: str, kept: Mapping[str, bytes]) -> dict[str, str]:
     ledger = hashlib.sha256()
     for line in state.entries(tenant, plan):
         ledger.update(line + b"\n")
     found = {PLAN: digest_of_bytes(state.read_head(tenant, plan)[0]), LEDGER: ledger.hexdigest()}
-    for number, (statement, signature) in enumerate(state.approvals(tenant, plan), start=1):
-        found[f"{APPROVALS}/{number}.json"] = digest_of_bytes(statement)
-        found[f"{APPROVALS}/{number}.sig"] = digest_of_bytes(signature.encode())
-    return found
+    return found | {path: digest_of_bytes(content) for path, content in beside(state, tenant, plan, kept)}
 
 
 def _look_at(compared: Compared, state: State, tenant: str, cycle: str, plan: str, now: datetime) -> None:

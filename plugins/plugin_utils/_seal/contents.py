@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -28,6 +29,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import make_folders, sync
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import encode_host
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import differences, digests_of, files_beside
 
 _SHOWN = 5
 _UNFINISHED = ".new-"
@@ -36,18 +38,24 @@ _UNFINISHED = ".new-"
 def contents(state: State, tenant: str, plan: str, kept: Mapping[str, bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Every file of a bundle but its sums and their signature: its path, and its bytes in pieces.
 
-    ``kept`` are the files that State keeps with the seal, because they are nowhere else.
+    ``kept`` are the files that State keeps with the seal, because they are nowhere else. When they say already what
+    was sealed, a report that was added since is none of it.
     """
     yield PLAN, [state.read_head(tenant, plan)[0]]
     for host in state.get_plan(tenant, plan)["hosts"]:
         yield f"{HOSTS}/{encode_host(host)}.json", [state.read_host(tenant, plan, host)[0]]
     yield LEDGER, (line + b"\n" for line in state.entries(tenant, plan))
-    for number, (statement, signature) in enumerate(state.approvals(tenant, plan), start=1):
-        yield f"{APPROVALS}/{number}.json", [statement]
-        yield f"{APPROVALS}/{number}.sig", [signature.encode()]
-    for name in state.reports(tenant, plan):
-        yield f"{REPORTS}/{name}", [state.get_report(tenant, plan, name)]
+    yield from ((path, [content]) for path, content in beside(state, tenant, plan, kept))
     yield from ((name, [content]) for name, content in kept.items() if name not in (SUMS, SIGNATURE))
+
+
+def beside(state: State, tenant: str, plan: str, kept: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """The approvals and reports of a plan by their paths in the bundle; once it is sealed, of reports the sealed."""
+    names = state.reports(tenant, plan)
+    if SUMS in kept:
+        sealed = digests_of(kept[SUMS])
+        names = [name for name in names if f"{REPORTS}/{name}" in sealed]
+    return files_beside(state.approvals(tenant, plan), names, partial(state.get_report, tenant, plan))
 
 
 def sums_of(files: Iterable[tuple[str, Iterable[bytes]]]) -> bytes:
@@ -110,14 +118,13 @@ def _sync_all(folder: Path) -> None:
 
 
 def _differs(seal: Seal, sealed: bytes, digests: Mapping[str, str]) -> FleetError:
-    lines = {line[66:]: line[:64] for line in sealed.decode(errors="replace").splitlines()}
-    paths = sorted(path for path in lines.keys() | digests.keys() if lines.get(path) != digests.get(path))
+    paths = differences(digests_of(sealed), digests)
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return FleetError(
         f"The bundle of seal {seal.number} of tenant {seal.tenant} cannot be made again, because the state is not what "
         f"was sealed any more: {', '.join(paths[:_SHOWN])}{more}.",
         kind="bundle_differs",
-        remedy="Restore the bundle from a copy. Reports may have been made anew since; for anything else find out who "
-        "changed it.",
+        remedy="Restore the bundle from a copy, and find out who changed it: the state itself writes over nothing that "
+        "was sealed.",
         data={"files": paths, "root": digest_of_bytes(sealed)},
     )

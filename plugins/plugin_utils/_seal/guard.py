@@ -2,13 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a plan is sealed: then nothing more is written about it."""
+"""Whether a plan is sealed: then nothing of it is written any more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, Seal, read_seal
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import plan_sealed
+
+Written = TypeVar("Written")
 
 
 def seals_of(state: State, tenant: str) -> list[tuple[Seal, dict[str, bytes]]]:
@@ -27,3 +33,15 @@ def refuse_sealed(state: State, tenant: str, plan: str) -> None:
     number = sealed_as(state, tenant, plan)
     if number is not None:
         raise plan_sealed(tenant, plan, number)
+
+
+def unless_sealed(state: State, tenant: str, plan: str, write: Callable[[], Written]) -> Written | None:
+    """What ``write`` returns; None for a plan that is sealed, or was meanwhile, whose reports stay as they were."""
+    if sealed_as(state, tenant, plan) is not None:
+        return None
+    try:
+        return write()
+    except FleetError as problem:
+        if problem.kind != "plan_sealed":
+            raise
+        return None

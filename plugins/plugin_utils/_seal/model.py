@@ -19,19 +19,20 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
     digest_of_bytes,
     is_whole_number,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state import sealed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_cycle, check_name
 
 SEAL_NAMESPACE = "bankops-fleet-seal"
 
-PLAN, LEDGER, SEAL, README = "plan.json", "ledger.jsonl", "seal.json", "README.txt"
-SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
+PLAN, LEDGER, SEAL, README = "plan.json", "ledger.jsonl", sealed.SEAL, "README.txt"
+SUMS, SIGNATURE = sealed.SUMS, "SHA256SUMS.sig"
 SEAL_SIGNERS, APPROVAL_SIGNERS = "allowed_signers.seal", "allowed_signers.approvals"
-HOSTS, APPROVALS, REPORTS = "hosts", "approvals", "reports"
+HOSTS, APPROVALS, REPORTS = "hosts", sealed.APPROVALS, sealed.REPORTS
 
 BUNDLES = "bundles"
 """Where they go below ``fleet_state_dir`` when nobody says otherwise."""
 
-NO_RESULTS = frozenset((f"{REPORTS}/summary.md", f"{REPORTS}/deliveries.json"))
+NO_RESULTS = frozenset(f"{REPORTS}/{name}" for name in ("summary.md", "deliveries.json", "figures.json"))
 """What is kept among the reports and says nothing of what became of the plan."""
 
 _FORMAT = 1

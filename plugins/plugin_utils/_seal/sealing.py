@@ -117,10 +117,10 @@ def why_closed(book: Book, progress: Progress, now: datetime) -> Why:
 def seal_plan(state: State, tenant: str, plan: str, sealer: Sealer, now: datetime) -> Sealed:
     """Seal a plan and make its bundle. Of a sealed plan the bundle is made again if it is gone, and nothing else done.
 
-    Raises FleetError: ``attempt_open`` and ``plan_not_ended``; ``ledger_damaged``; ``ledger_moved`` when somebody wrote
-    into the ledger meanwhile; ``sealed_plan_changed`` when it is not what was sealed; ``bundle_differs``;
-    ``lease_held`` when somebody is at work on the plan; ``key_unusable``, ``signer_unknown`` and ``signers_missing``;
-    ``seal_exists`` when somebody was quicker twice; ``state_error``.
+    Raises FleetError: ``attempt_open`` and ``plan_not_ended``; ``ledger_damaged``; ``ledger_moved`` and ``plan_moved``
+    when somebody wrote into the ledger, or beside the plan, meanwhile; ``sealed_plan_changed`` and ``bundle_differs``
+    when it is not what was sealed; ``lease_held`` when somebody is at work on the plan; ``key_unusable``,
+    ``signer_unknown`` and ``signers_missing``; ``seal_exists`` when somebody was quicker twice; ``state_error``.
     """
     folder = sealer.bundles / check_name(tenant, "tenant")
     with disk_errors():

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.records import (
+    AFTER_SEAL,
     REPORT,
     Delivery,
     facts_of,
@@ -24,7 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.records im
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, Seal, Why
+from ansible_collections.bankops.fleet.tests.fakes.sealing import put_seal
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._approval.conftest import publish
 
 from .parcels_of_alpha import EMAIL, parcel
@@ -47,28 +48,13 @@ def entries(book: Book) -> list[dict[str, Any]]:
     ]
 
 
+def sealed_of(book: Book) -> tuple[list[bytes], bytes]:
+    """What may not change after the seal."""
+    return list(book.state.entries(book.tenant, book.plan)), book.state.get_report(book.tenant, book.plan, REPORT)
+
+
 def kept(book: Book) -> list[dict[str, Any]]:
     return read_deliveries(book.state, book.tenant, book.plan)
-
-
-def seal(book: Book) -> None:
-    """A seal that closes the plan, as far as the state knows."""
-    ledger = verify(book.state.entries(book.tenant, book.plan))
-    sealed = Seal(
-        tenant=book.tenant,
-        number=1,
-        plan=book.plan,
-        cycle="2026-11",
-        why=Why.EXPIRED,
-        sealed="2026-11-20T00:00:00Z",
-        sealed_by="tenant:alpha",
-        hosts={},
-        attempts=[],
-        count=ledger.count,
-        head=ledger.head,
-        previous=None,
-    )
-    book.state.put_seal(book.tenant, 1, {SEAL: sealed.as_bytes()})
 
 
 def test_a_delivery_is_in_the_ledger_and_in_the_state(tmp_path: Path, book: Book) -> None:
@@ -86,13 +72,44 @@ def test_a_delivery_is_in_the_ledger_and_in_the_state(tmp_path: Path, book: Book
     assert verify(book.state.entries(book.tenant, book.plan)).ok
 
 
-def test_after_the_seal_the_ledger_stays_as_it_was_and_the_state_says_so(tmp_path: Path, book: Book) -> None:
+def test_after_the_seal_what_was_sealed_stays_and_deliveries_are_kept_elsewhere(tmp_path: Path, book: Book) -> None:
     record_delivery(book, delivery(tmp_path, (), {ANN: "down", BOB: "down"}))
-    seal(book)
-    before = list(book.state.entries(book.tenant, book.plan))
-    assert not record_delivery(book, delivery(tmp_path, (ANN, BOB), {}))
-    assert list(book.state.entries(book.tenant, book.plan)) == before
-    assert [entry["in_ledger"] for entry in kept(book)] == [True, False]
+    put_seal(book)
+    before = sealed_of(book)
+    assert not record_delivery(book, delivery(tmp_path, (ANN,), {BOB: "down"}))
+    assert not record_delivery(book, delivery(tmp_path, (BOB,), {}))
+    assert sealed_of(book) == before
+    assert [(entry["in_ledger"], entry["reached"]) for entry in kept(book)] == [
+        (True, []),
+        (False, [ANN]),
+        (False, [BOB]),
+    ]
+    # What arrived after the seal is known, and not sent again.
+    assert reached_before(kept(book), parcel(tmp_path, EMAIL)) == {ANN, BOB}
+
+
+def test_the_first_delivery_may_come_after_the_seal(tmp_path: Path, book: Book) -> None:
+    put_seal(book)
+    assert not record_delivery(book, delivery(tmp_path, (ANN,), {}))
+    assert [entry["in_ledger"] for entry in kept(book)] == [False]
+    assert book.state.reports(book.tenant, book.plan) == [AFTER_SEAL]
+
+
+def test_a_seal_between_ledger_and_record_loses_no_delivery(
+    tmp_path: Path, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_delivery(book, delivery(tmp_path, (), {ANN: "down", BOB: "down"}))
+    write = book.write
+
+    def sealed_at_once(*given: Any) -> None:
+        write(*given)
+        put_seal(book)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Book, "write", lambda _self, *given: sealed_at_once(*given))
+        assert record_delivery(book, delivery(tmp_path, (ANN, BOB), {}))
+    assert [entry["reached"] for entry in kept(book)] == [[], [ANN, BOB]]
+    assert len(entries(book)) == 2
 
 
 def test_what_arrived_is_known_by_destination_and_content(tmp_path: Path, book: Book) -> None:
@@ -113,13 +130,14 @@ def test_a_delivery_changes_no_fact_and_everything_else_does(tmp_path: Path, boo
     assert facts_of(book.state, book.tenant, book.plan) != before
 
 
+@pytest.mark.parametrize("name", [REPORT, AFTER_SEAL])
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b'{"format": 2, "deliveries": []}', b'{"format": 1, "deliveries": ["x"]}', b'{"format": 1}', b"\xff"],
 )
-def test_a_damaged_record_is_an_error_and_not_nothing(book: Book, content: bytes) -> None:
-    book.state.put_report(book.tenant, book.plan, REPORT, content)
-    with pytest.raises(FleetError) as caught:
+def test_a_damaged_record_is_an_error_and_not_nothing(book: Book, content: bytes, name: str) -> None:
+    book.state.put_report(book.tenant, book.plan, name, content)
+    with pytest.raises(FleetError, match=name) as caught:
         kept(book)
     assert caught.value.kind == "deliveries_damaged"
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal import sealing
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import key_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import seal_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
 from ansible_collections.bankops.fleet.tests.fakes.sealing import Site, utc_now
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import dead_process
 
@@ -112,11 +114,27 @@ def test_a_crash_between_seal_and_bundle_is_healed_by_the_next_run(site: Site, m
     assert site.verify(state=True) == []
 
 
-def test_a_bundle_that_cannot_be_made_again_is_an_error_that_names_the_files(site: Site) -> None:
+def test_a_bundle_is_made_again_as_it_was_whatever_came_later(site: Site) -> None:
+    book = site.patched()
+    sealed = site.seal(book)
+    before = files(sealed.bundle)
+    subprocess.run(["rm", "-r", str(sealed.bundle)], check=True)
+    with pytest.raises(FleetError, match="is sealed"):
+        site.state.put_report("alpha", book.plan, "report.html", b"made anew")
+    site.state.put_report("alpha", book.plan, "deliveries-after-seal.json", b"{}")
+    assert files(site.seal(book).bundle) == before
+    assert site.verify(state=True) == []
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("made anew"), Path.unlink], ids=["changed", "removed"])
+def test_a_bundle_that_cannot_be_made_again_is_an_error_that_names_the_files(
+    site: Site, change: Callable[[Path], object]
+) -> None:
     book = site.patched()
     sealed = site.seal(book)
     subprocess.run(["rm", "-r", str(sealed.bundle)], check=True)
-    site.state.put_report("alpha", book.plan, "report.html", b"made anew")
+    # By hand: the state itself replaces none that was sealed.
+    change(site.folder / "state/tenants/alpha/plans" / book.plan / "report.html")
     with pytest.raises(FleetError, match=r"reports/report\.html") as refused:
         site.seal(book)
     assert refused.value.kind == "bundle_differs"
@@ -204,6 +222,41 @@ def test_a_ledger_that_grows_while_it_is_sealed_is_not_sealed(
     assert site.state.seals("alpha") == []
     site.seal(book)
     assert site.verify(state=True) == []
+
+
+@pytest.mark.parametrize(
+    ("write", "path"),
+    [
+        (lambda site, book: site.approve(book, "carol"), "ledger"),
+        (lambda site, book: site.state.put_approval("alpha", book.plan, b"{}", ""), "approvals/2.json"),
+        (lambda site, book: site.state.put_report("alpha", book.plan, "report.html", b"anew"), "reports/report.html"),
+        (lambda site, book: site.state.put_report("alpha", book.plan, "report.json", b"{}"), "reports/report.json"),
+    ],
+    ids=["an approval", "an approval that is not recorded yet", "a report anew", "a report more"],
+)
+@pytest.mark.parametrize("where", ["folder", "database"])
+def test_what_is_put_beside_a_plan_while_its_seal_is_signed_prevents_the_seal(
+    site: Site, monkeypatch: pytest.MonkeyPatch, where: str, write: Callable[[Site, Book], object], path: str
+) -> None:
+    if where == "database":
+        site.state = SpooledState(f"sqlite:///{site.folder}/state.db", site.folder / "spools", keep=lambda _order: None)
+    book = site.patched()
+    sign = sealing._sign
+
+    def late(*given: Any) -> bytes:
+        write(site, book)
+        return sign(*given)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(sealing, "_sign", late)
+        with pytest.raises(FleetError, match=path) as refused:
+            site.seal(book)
+    assert refused.value.kind == ("ledger_moved" if path == "ledger" else "plan_moved")
+    assert site.state.seals("alpha") == []
+    sealed = site.seal(book)
+    # What stands there now is what was sealed, so the bundle can be made again.
+    subprocess.run(["rm", "-r", str(sealed.bundle)], check=True)
+    assert site.seal(book).root == sealed.root
 
 
 def test_a_ledger_that_does_not_verify_is_not_sealed(site: Site) -> None:

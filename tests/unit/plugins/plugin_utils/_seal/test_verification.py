@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -152,7 +153,8 @@ def test_a_plan_that_nobody_reported_is_named(site: Site) -> None:
     book = site.freeze()
     site.approve(book)
     site.apply(book)
-    site.state.put_report("alpha", book.plan, "summary.md", b"what was planned")
+    for name in ("summary.md", "deliveries.json", "figures.json"):
+        site.state.put_report("alpha", book.plan, name, b"no report of the result")
     site.seal(book)
     assert named(site.verify()) == {("report_missing", "seal 1")}
 
@@ -249,8 +251,26 @@ def test_a_state_that_was_changed_after_the_seal_is_named(site: Site) -> None:
     subprocess.run(["rm", "-r", str(site.folder / "state/tenants/alpha/plans" / second.plan)], check=True)
     found = named(site.verify(state=True))
     assert {("sealed_plan_changed", "seal 1"), ("sealed_plan_changed", "seal 2"), ("state_differs", "seal 2")} == found
-    # A report that was made anew is no change of what was sealed.
-    assert "report.html" not in " ".join(finding.what for finding in site.verify(state=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: (plan / "report.html").write_text("made anew"),
+        lambda plan: (plan / "report.html").unlink(),
+        lambda plan: (plan / "approvals/1.sig").write_text(""),
+    ],
+    ids=["a report anew", "a report gone", "an approval"],
+)
+def test_what_stood_beside_a_sealed_plan_and_is_another_now_is_named(
+    site: Site, change: Callable[[Path], object]
+) -> None:
+    book = site.patched("alpha", "2026-10")
+    site.seal(book)
+    site.state.put_report("alpha", book.plan, "deliveries-after-seal.json", b"{}")
+    assert site.verify(state=True) == []
+    change(site.folder / "state/tenants/alpha/plans" / book.plan)
+    assert named(site.verify(state=True)) == {("sealed_plan_changed", "seal 1")}
 
 
 def test_a_plan_that_is_gone_and_a_seal_that_the_state_does_not_have_are_named(site: Site) -> None:
