@@ -266,8 +266,12 @@ def object_store(authority: Authority) -> Iterator[Store]:
 
     server = make_server(HOST, 0, application, threaded=True, ssl_context=authority.context)
     store.url = f"https://{HOST}:{server.server_port}"
-    with _serving(server):
-        yield store
+    try:
+        with _serving(server):
+            yield store
+    finally:
+        # The setting is the process's, and the tests that follow in it have none of these users.
+        _enforce(False)
 
 
 @contextmanager
