@@ -22,6 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._store import open_s
 from ansible_collections.bankops.fleet.tests.services.postgresql import OWNER, Server, running_server
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state import contract
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import Store, publish, state
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_leases import Leases
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_schema import Migrations
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_seals import Seals
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
@@ -88,7 +89,7 @@ class TestDates(contract.Dates):
     pass
 
 
-class TestLeases(contract.Leases):
+class TestLeases(Leases):
     pass
 
 

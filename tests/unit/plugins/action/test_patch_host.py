@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,129 +14,21 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.action import patch_host
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply import journal
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, open_attempt
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, record, verify
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
-from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import (
-    NOW,
-    finish,
-    listen,
-    make_book,
-    runner,
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.tests.unit.plugins.action.stages import (
+    BACK,
+    BROKEN,
+    FORWARD,
+    GOOD,
+    PROCESS,
+    RETURNED,
+    WELL,
+    Stage,
+    stage,
 )
 
-PROCESS = 4242
-BALANCED = {"load_balancer": {"host": "lb1", "backend": "web", "server": "web1"}}
-LOOKED = {"settled": True, "worse": [], "checks": [], "attempts": 1, "seconds": 0.5}
-WELL = {**LOOKED, "state": {"kernel": {"running": "6.1"}}}
-GOOD: dict[str, Mapping[str, Any]] = {
-    "preflight": {"preflight": {"verdict": "proceed"}},
-    "drain": {"changed": True},
-    "apply": {"changed": True, "reboot": {"required": False}},
-    "reboot": {"changed": True},
-    "verify": {"settled": True},
-    "rollback": {"changed": True, "reboot": {"required": False}},
-    "return": {"changed": True},
-}
-STEPS = {
-    ("bankops.fleet.updates_info", None): "preflight",
-    ("bankops.fleet.haproxy_server", "drained"): "drain",
-    ("bankops.fleet.updates", "applied"): "apply",
-    ("bankops.fleet.host_reboot", None): "reboot",
-    ("bankops.fleet.host_state_info", None): "verify",
-    ("bankops.fleet.updates", "rolled_back"): "rollback",
-    ("bankops.fleet.haproxy_server", "ready"): "return",
-}
-CHANGING = ("drain", "apply", "reboot", "rollback", "return")
-FORWARD = ["preflight ok", "drain intent", "drain changed", "apply intent", "apply changed", "verify ok"]
-BACK = ["rollback intent", "rollback changed", "verify ok"]
-RETURNED = ["return intent", "return changed"]
-BROKEN = {"failed": True, "msg": "dpkg broke", "fleet_failure": {"kind": "change_failed"}}
-
-
-@dataclass
-class Stage:
-    """A plan with an open attempt, and web1, whose steps answer what ``answers`` has for them, or that all is well."""
-
-    root: Path
-    book: Book
-    monkeypatch: pytest.MonkeyPatch
-    answers: dict[str, Any] = field(default_factory=dict)
-    taken: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.monkeypatch.setattr(patch_host, "controller_process", lambda: PROCESS)
-        self.monkeypatch.setattr(patch_host, "run_here", self._answer_here)
-        self.monkeypatch.setattr(patch_host, "run_delegated", self._answer_delegated)
-
-    check_mode: bool = field(default=False, init=False)
-
-    def open(self, *, purpose: str = "apply", check_mode: bool = False) -> Attempt:
-        self.check_mode = check_mode
-        attempt = open_attempt(
-            self.book,
-            purpose=purpose,
-            runner=runner(PROCESS, check_mode=check_mode),
-            inventory={"web1", "web2", "web3"},
-            limit=None,
-            now=NOW,
-        )
-        listen(self.book, attempt.number)
-        return attempt
-
-    def act(self, variables: Mapping[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
-        """The result of the task on web1."""
-        task, context = mock.Mock(diff=False, check_mode=self.check_mode), mock.Mock(password="", become_pass="")
-        templar = mock.Mock(template=lambda value: value)
-        action = patch_host.ActionModule(task, mock.Mock(), context, mock.Mock(), templar, mock.Mock())
-        own = {
-            "inventory_hostname": "web1",
-            "fleet_tenant": "alpha",
-            "fleet_state_dir": str(self.root),
-            **(variables or {}),
-        }
-        given = {"plan": self.book.plan, "part": "whole", "refusal": None, "waiting": False, **arguments}
-        return action.act(given, own)
-
-    def _answer_here(self, _action: object, module: str, given: dict[str, Any], _variables: object) -> Any:
-        return self._answer(module, given, "web1")
-
-    def _answer_delegated(
-        self, _action: object, module: str, given: dict[str, Any], host: str, _variables: object
-    ) -> Any:
-        return self._answer(module, given, host)
-
-    def _answer(self, module: str, given: dict[str, Any], on: str) -> Any:
-        assert given["plan"] == self.book.plan
-        step = STEPS[(module, given.get("state"))]
-        self.taken.append(f"{step} on {on}")
-        current = self.book.progress().current
-        assert current is not None
-        if step in CHANGING:
-            self.book.write(current.number, "web1", Phase(step), EntryOutcome.INTENT, {})
-        answer = self.answers.get(step, GOOD[step])
-        if isinstance(answer, list):
-            answer = answer.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def entries(self) -> list[dict[str, Any]]:
-        return [entry for entry in read_entries(self.book.state.entries("alpha", self.book.plan)) if entry["host"]]
-
-    @property
-    def told(self) -> list[str]:
-        """What the ledger says of web1, in its order."""
-        assert {entry["host"] for entry in self.entries()} <= {"web1"}
-        return [f"{entry['phase']} {entry['outcome']}" for entry in self.entries()]
-
-
-@pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A plan for web1 behind a load balancer."""
-    return Stage(tmp_path, make_book(tmp_path, policy=BALANCED, max_failed=3), monkeypatch)
+__all__ = ["stage"]
 
 
 def test_every_step_is_in_the_ledger_before_the_next_and_the_outcome_last(stage: Stage) -> None:
@@ -392,42 +281,3 @@ def test_no_secret_of_the_host_is_written(stage: Stage) -> None:
     stage.act({"db_password": "planted-secret"})
     assert "rolled_back" in stage.told[-1]
     assert not [line for line in stage.book.state.entries("alpha", stage.book.plan) if b"planted-secret" in line]
-
-
-# The way back
-
-ROLLED_BACK = ["preflight ok", "drain intent", "drain changed", *BACK, *RETURNED, "outcome rolled_back"]
-
-
-@pytest.fixture
-def applied(stage: Stage) -> Stage:
-    """web1 has been verified, and an attempt to roll it back is open."""
-    attempt = stage.open()
-    finish(stage.book, attempt.number, "web1", HostOutcome.VERIFIED)
-    close_attempt(stage.book, attempt, now_missing="the end came first")
-    stage.open(purpose="rollback")
-    return stage
-
-
-def back(applied: Stage) -> list[str]:
-    """What the ledger says of web1 in the attempt that rolls it back."""
-    return [f"{entry['phase']} {entry['outcome']}" for entry in applied.entries() if entry["attempt"] == 2]
-
-
-def test_an_attempt_to_roll_back_brings_the_versions_from_before_back(applied: Stage) -> None:
-    assert applied.act()["outcome"]["outcome"] == "rolled_back"
-    assert back(applied) == ROLLED_BACK
-
-
-def test_a_host_with_hooks_is_only_looked_at_before_them_on_its_way_back_too(applied: Stage) -> None:
-    assert applied.act(part="look")["proceed"]
-    assert back(applied) == ["preflight ok"]
-    assert applied.act(part="change")["outcome"]["outcome"] == "rolled_back"
-    assert back(applied) == ROLLED_BACK
-
-
-@pytest.mark.parametrize("part", ["whole", "change"])
-def test_a_host_that_is_not_to_be_rolled_back_keeps_its_outcome(applied: Stage, part: str) -> None:
-    result = applied.act(part=part, refusal="the silence was refused")
-    assert result["outcome"]["outcome"] == "not_attempted"
-    assert applied.book.progress().outcomes["web1"].outcome is HostOutcome.VERIFIED

@@ -9,61 +9,20 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.approve import (
-    choose_approved,
-    make_approval,
-    prepare_approval,
-)
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import require_approval
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.model import Approval
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import APPROVAL_NAMESPACE, Statement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries, verify
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 
 from .conftest import NOW, People, publish
-
-SOON = NOW + timedelta(minutes=5)
-
-
-def approve(book: Book, people: People, name: str, purpose: str = "apply", now: datetime = NOW) -> Approval:
-    key = people.keys[name]
-    statement = prepare_approval(book, people.policy, purpose=purpose, key=key, now=now)
-    return make_approval(book, people.policy, statement, key=key, now=now)
-
-
-def open_by(book: Book, people: People, name: str, **changes: Any) -> dict[str, Any]:
-    """What an opening entry holds when ``name`` executes, as it comes back from the ledger."""
-    signed: dict[str, Any] = {"plan": book.plan, "tenant": book.tenant, "attempt": 1, "purpose": "apply", "opened": NOW}
-    proof = opening_proof(people.policy, **{**signed, **changes}, key=people.keys[name], environment={})
-    book.write(1, None, Phase.OPEN, EntryOutcome.OK, {"opening": proof})
-    opening: dict[str, Any] = list(read_entries(book.state.entries(book.tenant, book.plan)))[-1]["data"]["opening"]
-    return opening
-
-
-def require(
-    book: Book, people: People, opening: dict[str, Any], *, purpose: str = "apply", now: datetime = SOON
-) -> Approval | None:
-    return require_approval(
-        book.state, book.head, book.plan, people.policy, opening, attempt=1, purpose=purpose, now=now
-    )
-
-
-def refused(book: Book, people: People, opening: dict[str, Any], **changes: Any) -> FleetError:
-    with pytest.raises(FleetError) as caught:
-        require(book, people, opening, **changes)
-    return caught.value
-
+from .steps import approve, open_by, refused, require
 
 # What holds
 
@@ -300,107 +259,3 @@ def test_every_approval_that_does_not_hold_is_named(book: Book, people: People) 
     assert "for rollback" in refusal.message
     assert "executes as well" in refusal.message
     assert [found["kind"] for found in refusal.data["refusals"]] == ["not_approved", "approval_own"]
-
-
-# Openings
-
-
-def test_an_opening_without_a_key_is_refused(book: Book, people: People) -> None:
-    with pytest.raises(FleetError, match="Nobody signed the opening") as caught:
-        opening_proof(
-            people.policy,
-            plan=book.plan,
-            tenant="alpha",
-            attempt=1,
-            purpose="apply",
-            opened=NOW,
-            key=None,
-            environment={},
-        )
-    assert caught.value.kind == "opening_unsigned"
-    approve(book, people, "alice")
-    assert refused(book, people, {"purpose": "apply"}).kind == "opening_unsigned"
-
-
-@pytest.mark.parametrize("name", ["alice", "mallory"])
-def test_nobody_opens_an_attempt_who_may_not_execute(book: Book, people: People, name: str) -> None:
-    with pytest.raises(FleetError) as caught:
-        open_by(book, people, name)
-    assert caught.value.kind == "signer_unknown"
-
-
-@pytest.mark.parametrize(
-    "change", [{"plan": "f" * 64}, {"tenant": "beta"}, {"attempt": 2}, {"purpose": "rollback"}], ids=str
-)
-def test_the_signature_under_another_opening_is_refused(book: Book, people: People, change: dict[str, Any]) -> None:
-    approve(book, people, "alice")
-    refusal = refused(book, people, open_by(book, people, "bob", **change))
-    assert refusal.kind == "opening_invalid"
-    assert "What was signed is another opening" in refusal.message
-
-
-@pytest.mark.parametrize(
-    "executor",
-    [
-        {},
-        {"statement": "x", "sshsig": "x"},
-        {"statement": 1, "sshsig": None},
-    ],
-)
-def test_an_opening_whose_signature_is_none_is_refused(book: Book, people: People, executor: dict[str, Any]) -> None:
-    approve(book, people, "alice")
-    assert refused(book, people, {"executor": executor}).kind == "opening_invalid"
-
-
-def test_an_opening_that_names_somebody_else_than_who_signed_changes_nothing(book: Book, people: People) -> None:
-    approve(book, people, "carol")
-    opening = open_by(book, people, "carol")
-    opening["executor"].update(principal="bob", fingerprint="SHA256:x")
-    assert refused(book, people, opening).kind == "approval_own"
-
-
-# Approving
-
-
-def test_nothing_is_kept_that_nobody_would_believe(book: Book, people: People) -> None:
-    for name, kind in (("mallory", "signer_unknown"), ("bob", "approval_invalid")):
-        with pytest.raises(FleetError) as caught:
-            approve(book, people, name)
-        assert caught.value.kind == kind
-    assert book.state.approvals("alpha", book.plan) == []
-    assert list(book.state.entries("alpha", book.plan)) == []
-
-
-def test_what_would_be_signed_is_told_without_signing(book: Book, people: People) -> None:
-    statement = prepare_approval(book, people.policy, purpose="apply", key=people.keys["alice"], now=NOW)
-    assert (statement.approver, statement.expires) == ("alice", NOW + timedelta(hours=72))
-    assert book.state.approvals("alpha", book.plan) == []
-
-
-@pytest.mark.parametrize("how", ["none", "awx"])
-def test_a_plan_that_takes_no_signature_gets_none(book: Book, people: People, how: str) -> None:
-    people.policy["approval"] = how
-    with pytest.raises(FleetError, match=f"patch_approval: {how}") as caught:
-        approve(book, people, "alice")
-    assert caught.value.kind == "approval_not_wanted"
-
-
-def test_an_expired_plan_is_not_approved(book: Book, people: People) -> None:
-    with pytest.raises(FleetError, match="expired at") as caught:
-        approve(book, people, "alice", now=NOW + timedelta(hours=101))
-    assert caught.value.kind == "plan_expired"
-
-
-PLANS = [("alpha", "a" * 64), ("beta", "b" * 32 + "1" * 32), ("gamma", "b" * 32 + "2" * 32)]
-
-
-def test_plans_are_approved_by_their_digits_and_no_others() -> None:
-    assert choose_approved([" " + "A" * 16, "a" * 64], PLANS) == PLANS[:1]
-    assert choose_approved(["b" * 32 + "2"], PLANS) == PLANS[2:]
-
-
-@pytest.mark.parametrize("digits", ["", "a", "a" * 15, "b" * 16, "c" * 16, "a" * 65])
-def test_digits_of_no_chosen_plan_are_an_error(digits: str) -> None:
-    with pytest.raises(FleetError, match="of the plans that were asked for") as caught:
-        choose_approved(["a" * 16, digits], PLANS)
-    assert caught.value.kind == "approve_unknown"

@@ -16,13 +16,17 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._once import MOST
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import ScannedHost
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.gates import host_gates
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.scans import OPENSSL, pending, scan
 
 from .fleets import NOW, SOURCE, WAVES, policies, policy, scanned
+from .freezing import freeze, one, state
+
+__all__ = ["state"]
+
 
 KERNEL = {
     "name": "linux-image-6.1.0-40-amd64",
@@ -32,22 +36,6 @@ KERNEL = {
     "candidate": "6.1.153-1",
 }
 REMOVAL = {"name": "libssl1.1", "arch": "amd64", "action": "remove", "installed": "1.1.1n", "candidate": None}
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> FolderState:
-    return FolderState(tmp_path)
-
-
-def freeze(state: FolderState, hosts: Any, **more: Any) -> FrozenPlan:
-    arguments = {"tenant": "tenant1", "cycle": "2026-11", "created": NOW, "revision": "abc", "source": SOURCE, **more}
-    return freeze_plan(state, hosts=hosts, **arguments)
-
-
-def one(state: FolderState, found: dict[str, Any] | None, variables: dict[str, Any] | None = None, **more: Any) -> Any:
-    """The head's entry and the document of a plan for web1 alone."""
-    frozen = freeze(state, [ScannedHost("web1", policy(**(variables or {})), found, **more)])
-    return frozen.head["hosts"]["web1"], state.get_host("tenant1", frozen.plan, "web1")
 
 
 def gate_of(found: dict[str, Any], name: str, variables: dict[str, Any] | None = None) -> tuple[str, str]:
@@ -212,119 +200,6 @@ def test_a_health_check_that_is_not_well_is_shown_in_the_plan(state: FolderState
 def test_a_gate_of_the_moment_does_not_take_a_host_out_of_the_plan(state: FolderState) -> None:
     entry, _document = one(state, scan(locks=[{"path": "/x", "pid": 7, "command": "apt-get"}]))
     assert (entry["decision"], entry["reason"]) == ("patch", "locks: at work beside us: apt-get (pid 7)")
-
-
-# The calendar, the tenant, and overrides
-
-WINDOW = {"rrule": "FREQ=MONTHLY;BYDAY=2TU", "start": "2026-01-13T22:00", "duration_minutes": 240}
-FULL = scan(download_bytes=11_000_000_000)
-
-
-def override(gate: str) -> dict[str, str]:
-    return {"gate": gate, "owner": "operations", "reason": "agreed", "expires": "2026-11-21"}
-
-
-def test_a_host_that_no_window_is_open_for_stays_in_the_plan(state: FolderState) -> None:
-    entry, document = one(state, scan(), {"patch_window": WINDOW})
-    assert entry["decision"] == "patch"
-    assert entry["reason"] == (
-        "window: none is open before the plan expires at 2026-11-28T03:00+00:00; "
-        "the next one opens at 2026-12-08T22:00+00:00"
-    )
-    assert document["gates"][-2]["verdict"] == "block"
-
-
-def test_a_host_that_is_not_changed_needs_no_window(state: FolderState) -> None:
-    entry, document = one(state, scan(transaction=[]), {"patch_window": WINDOW})
-    assert (entry["decision"], {gate["verdict"] for gate in document["gates"]}) == ("unchanged", {"pass"})
-
-
-def test_the_estimated_time_of_the_host_must_fit(state: FolderState) -> None:
-    always = {"rrule": "FREQ=DAILY", "start": "2026-01-13T22:00", "duration_minutes": 2}
-    assert one(state, scan(), {"patch_window": always})[0]["reason"] == ""
-    reason = one(state, scan(), {"patch_window": always, "patch_reboot": "always"})[0]["reason"]
-    assert "is long enough: the longest has 2 min left, and the change takes about 3 min" in reason
-
-
-def test_a_freeze_calendar_that_is_missing_is_unknown_and_shown(state: FolderState, tmp_path: Path) -> None:
-    entry, document = one(state, scan(), {"patch_freeze_calendar": str(tmp_path / "freezes.ics")})
-    assert entry["decision"] == "patch"
-    assert document["gates"][-1]["verdict"] == "unknown"
-    assert "No such file or directory" in entry["reason"]
-
-
-def test_a_gate_of_the_tenant_is_a_gate_of_each_host(state: FolderState) -> None:
-    ticket = {"name": "ticket", "verdict": "block", "evidence": "x is not of the form CHG[0-9]+"}
-    frozen = freeze(state, scanned(policies(web1={}, web2={})), ticket=ticket)
-    for host in ("web1", "web2"):
-        assert ticket in state.get_host("tenant1", frozen.plan, host)["gates"]
-        assert frozen.head["hosts"][host]["reason"] == f"ticket: {ticket['evidence']}"
-
-
-def test_an_override_is_frozen_with_the_gate_it_opens(state: FolderState) -> None:
-    entry, document = one(state, FULL, {"patch_overrides": [override("disk")]})
-    assert (entry["decision"], entry["reason"]) == ("patch", "")
-    disk = next(gate for gate in document["gates"] if gate["name"] == "disk")
-    assert disk["verdict"] == "block"
-    assert disk["override"] == {"owner": "operations", "reason": "agreed", "expires": "2026-11-21"}
-    assert document["policy"]["overrides"] == [override("disk")]
-
-
-def test_a_lasting_gate_that_is_overridden_lets_the_host_be_planned(state: FolderState) -> None:
-    found = scan(refresh_error="mirror away")
-    assert one(state, found)[0]["decision"] == "skipped"
-    assert one(state, found, {"patch_overrides": [override("metadata")]})[0]["decision"] == "patch"
-
-
-def test_an_override_that_has_expired_opens_nothing(state: FolderState) -> None:
-    expired = {**override("metadata"), "expires": "2026-11-20"}
-    entry, _document = one(state, scan(refresh_error="mirror away"), {"patch_overrides": [expired]})
-    assert entry["decision"] == "skipped"
-    assert entry["reason"].endswith("mirror away; the override by operations expired on 2026-11-20")
-
-
-# Clusters and backends
-
-
-def balanced(host: str, **more: Any) -> dict[str, Any]:
-    return {"patch_load_balancer": {"host": "lb1", "backend": "web", **more}, "patch_cluster_max_down": 2}
-
-
-def test_servers_of_a_backend_are_never_all_out_of_service(state: FolderState) -> None:
-    found = policies(web1=balanced("web1"), web2=balanced("web2"), web3=balanced("web3"))
-    waves = [{"name": "broad", "batches": ["100%"], "soak_minutes": 0}]
-    found = policies(**{host: {**balanced(host), "patch_waves": waves} for host in found})
-    assert freeze(state, scanned(found)).head["waves"][0]["batches"] == [["web1", "web2"], ["web3"]]
-
-
-def test_the_last_server_of_a_backend_is_not_planned_and_told_why(state: FolderState) -> None:
-    frozen = freeze(state, scanned(policies(web1=balanced("web1"))))
-    entry = frozen.head["hosts"]["web1"]
-    reason = (
-        "backend: web on lb1: it has 1 servers and 1 must stay healthy, so none may be taken out; "
-        "add a server, or lower patch_load_balancer.min_healthy"
-    )
-    assert (entry["decision"], entry["reason"]) == ("skipped", reason)
-    gates = state.get_host("tenant1", frozen.plan, "web1")["gates"]
-    assert gates[-1] == {"name": "backend", "verdict": "block", "evidence": reason.removeprefix("backend: ")}
-
-
-def test_hosts_outside_the_limit_count_as_servers_all_the_same(state: FolderState) -> None:
-    found = policies(web1=balanced("web1"), web2=balanced("web2"))
-    head = freeze(state, scanned({"web1": found["web1"]}), bystanders=[found["web2"]]).head
-    assert head["hosts"]["web1"]["decision"] == "patch"
-
-
-def test_a_member_that_cannot_be_reached_takes_the_room_of_its_cluster(state: FolderState) -> None:
-    found = policies(**{host: {"fleet_cluster": "etcd"} for host in ("kv1", "kv2", "kv3")})
-    hosts = scanned(found)
-    hosts[0] = ScannedHost("kv1", found["kv1"], None, reachable=False)
-    head = freeze(state, hosts).head
-    assert [head["hosts"][host]["decision"] for host in ("kv1", "kv2", "kv3")] == ["unreachable", "skipped", "skipped"]
-    assert head["hosts"]["kv2"]["reason"] == (
-        "cluster: etcd: 1 of 3 hosts cannot be reached and may be out of service, so no other may be taken out; "
-        "bring them back, then plan again"
-    )
 
 
 # Bad input

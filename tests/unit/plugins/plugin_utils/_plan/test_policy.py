@@ -6,46 +6,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.cycle import is_emergency
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import (
-    PLACEMENT,
     RUN_TIME,
     HostVariables,
-    Policy,
     read_policies,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.selection import selection
 
-from .fleets import PLACE, ROOT, SOURCE, given, options, policies, policies_of, policy
-
-HOLD = {
-    "package": "openssl*",
-    "owner": "payments team",
-    "reason": "vendor has not certified it",
-    "expires": "2026-12-31",
-}
-BALANCER = {"host": "lb1", "backend": "web"}
-HOOK = str(ROOT / "playbooks/hooks/alertmanager_silence.yml")
-WINDOW: dict[str, Any] = {"rrule": "FREQ=MONTHLY;BYDAY=2TU", "start": "2026-01-13T22:00", "duration_minutes": 240}
-FREEZE: dict[str, Any] = {"from": "2026-12-24", "to": "2027-01-03", "reason": "year end", "owner": "operations"}
-OVERRIDE = {"gate": "disk", "owner": "operations", "reason": "cleaned by hand", "expires": "2026-12-31"}
-
-
-def problem_with(**hosts: dict[str, Any]) -> str:
-    with pytest.raises(FleetError) as caught:
-        policies(**hosts)
-    assert caught.value.kind == "bad_policy"
-    return caught.value.message
-
+from .fleets import PLACE, SOURCE, given, options, policies, policies_of, policy
+from .policy_values import BALANCER, FREEZE, HOLD, HOOK, OVERRIDE, WINDOW, problem_with
 
 # Bad input, with the exact message
 
@@ -226,85 +203,6 @@ def test_what_is_wrong_with_a_value_is_said_with_its_path(variables: dict[str, A
     assert said in problem_with(web1=variables)
 
 
-# A plan is read by many, so its checks hold no secret
-
-PAGE = {"type": "http", "name": "page", "url": "http://127.0.0.1/"}
-# Put together here, so that no scanner takes this file for a leak.
-PLANTED = "hunter22" + "planted"
-
-
-@pytest.mark.parametrize(
-    ("check", "key"),
-    [
-        ({**PAGE, "headers": {"Host": "shop", "Authorization": f"Basic {PLANTED}"}}, "headers.Authorization"),
-        ({**PAGE, "headers": {"X-Api-Key": PLANTED}}, "headers.X-Api-Key"),
-        ({**PAGE, "headers": {"Cookie": f"sid={PLANTED}"}}, "headers.Cookie"),
-        ({**PAGE, "headers": {"X-Auth": f"Bearer {PLANTED}"}}, "headers.X-Auth"),
-        ({**PAGE, "url": f"http://127.0.0.1/health?token={PLANTED}"}, "url"),
-        ({**PAGE, "contains": f"password={PLANTED}"}, "contains"),
-        ({"type": "command", "name": "db", "argv": ["psql", f"postgresql://probe:{PLANTED}@db/x"]}, "argv[1]"),
-        ({"type": "command", "name": "db", "argv": ["mysqladmin", f"--password={PLANTED}", "ping"]}, "argv[1]"),
-        ({"type": "command", "name": "db", "argv": ["mysqladmin", "--password", PLANTED, "ping"]}, "argv[2]"),
-        ({"type": "command", "name": "db", "argv": ["curl", "-H", f"Authorization: Bearer {PLANTED}"]}, "argv[2]"),
-        ({"type": "command", "name": "db", "argv": ["env", f"PGPASSWORD={PLANTED}", "psql"]}, "argv[1]"),
-    ],
-)
-def test_a_secret_in_a_health_check_is_refused_and_not_shown(check: dict[str, Any], key: str) -> None:
-    message = problem_with(web1={"patch_health_checks": [PAGE | {"name": "other"}, check]})
-    assert message.count("\n") == 1
-    assert (
-        f"patch_health_checks[1].{key}: holds a secret. A plan keeps its checks in clear text. Use a command" in message
-    )
-    assert PLANTED not in message
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        {**PAGE, "url": f"http://probe:{PLANTED}@127.0.0.1/"},
-        {"type": "etcd", "name": "etcd", "endpoints": [f"http://root:{PLANTED}@127.0.0.1:2379"]},
-    ],
-)
-def test_a_password_in_an_address_is_refused_and_not_shown(check: dict[str, Any]) -> None:
-    message = problem_with(web1={"fleet_cluster": "etcd", "patch_health_checks": [check]})
-    assert "holds a secret" in message
-    assert PLANTED not in message
-
-
-def test_a_secret_in_a_check_of_emergencies_is_refused_in_every_cycle() -> None:
-    check = {**PAGE, "headers": {"Authorization": f"Basic {PLANTED}"}}
-    message = problem_with(web1={"patch_emergency": {"patch_health_checks": [check]}})
-    assert "patch_emergency.patch_health_checks[0].headers.Authorization: holds a secret" in message
-    assert PLANTED not in message
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        {**PAGE, "headers": {"Host": "shop.example", "Accept": "application/json", "X-Probe": "patch"}},
-        {**PAGE, "url": "http://127.0.0.1:8080/login?next=/account&page=2"},
-        {**PAGE, "url": "http://127.0.0.1/@admin", "contains": "Sign in with your password"},
-        {**PAGE, "contains": '"status":"ok","sessions":3'},
-        {"type": "command", "name": "token service", "argv": ["vault", "token", "lookup", "-format=json"]},
-        {"type": "command", "name": "login works", "argv": ["check-login", "--password-file", "/etc/check/password"]},
-        {"type": "command", "name": "page", "argv": ["curl", "-fsS", "-H", "@/etc/check/header", "http://127.0.0.1/"]},
-        {"type": "command", "name": "key", "argv": ["openssl", "x509", "-checkend", "86400", "-in", "/etc/ssl/a.pem"]},
-        {"type": "unit", "name": "secrets", "unit": "vault-secrets@main.service"},
-        {"type": "tcp", "name": "db", "host": "db.example", "port": 5432},
-        {
-            "type": "etcd",
-            "name": "quorum",
-            "endpoints": ["https://10.0.0.1:2379"],
-            "cert_file": "/etc/etcd/client.pem",
-            "key_file": "/etc/etcd/client-key.pem",
-        },
-    ],
-)
-def test_a_harmless_check_is_no_secret(check: dict[str, Any]) -> None:
-    found = policies(web1={"fleet_cluster": "etcd", "patch_health_checks": [check]})
-    assert found["web1"].health_checks == (check,)
-
-
 def test_a_value_cannot_break_or_colour_the_message() -> None:
     assert "patch_reboot: ?[31mred?two: must be" in problem_with(web1={"patch_reboot": "\x1b[31mred\ntwo"})
 
@@ -436,79 +334,3 @@ def test_cycles_have_names_of_months(cycle: str, emergency: bool) -> None:
 def test_other_names_of_cycles_are_refused(cycle: str) -> None:
     with pytest.raises(FleetError, match="is no cycle"):
         is_emergency(cycle)
-
-
-# One definition
-
-
-def test_the_policy_has_a_field_for_every_variable_and_none_besides() -> None:
-    variables = {"patch_" + field.name for field in fields(Policy)} - {
-        # Waivers are no variable: they stand in the exceptions file alone.
-        *(key.replace("fleet_", "patch_") for key in PLACEMENT),
-        "patch_waivers",
-    }
-    documented = {name for name in options() if name.startswith("patch_")} - RUN_TIME - {"patch_emergency"}
-    assert variables == documented
-    assert {name for name in options() if name.startswith("fleet_")} == set(PLACEMENT)
-    assert set(options()) >= RUN_TIME
-
-
-def test_the_role_has_the_documented_defaults() -> None:
-    defaults = yaml.safe_load((ROOT / "roles/patch/defaults/main.yml").read_text(encoding="utf-8"))
-    assert defaults == {
-        name: option["default"]
-        for name, option in options().items()
-        if name.startswith("patch_") and "default" in option
-    }
-
-
-def test_what_the_engine_takes_ansible_takes_as_well() -> None:
-    variables = {
-        **PLACE,
-        "patch_holds": [{**HOLD, "expires": date(2026, 12, 31)}],
-        "patch_timeout": "600",
-        "patch_allow_removals": "yes",
-        "patch_load_balancer": BALANCER,
-        "patch_health_checks": [{"type": "tcp", "name": "https", "port": 443}],
-        "patch_hooks": {"before_host": [HOOK]},
-        "patch_window": WINDOW | {"start": datetime.fromisoformat("2026-01-13T22:00:00")},
-        "patch_freezes": [{**FREEZE, "from": date(2026, 12, 24)}],
-        "patch_overrides": [OVERRIDE],
-        "patch_emergency": {"patch_timeout": 60},
-    }
-    found = policies(web1=variables)["web1"]
-    validated = ArgumentSpecValidator(options()).validate(variables)
-    assert validated.error_messages == []
-    assert (found.timeout, found.allow_removals) == (600, True)
-    assert validated.validated_parameters["patch_timeout"] == 600
-
-
-def test_every_variable_is_explained_in_the_documentation() -> None:
-    page = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
-    assert [name for name in options() if f"`{name}`" not in page] == []
-
-
-def documented_checks() -> list[dict[str, Any]]:
-    """The checks in the YAML blocks of their documentation: lists, and what stands in ``patch_health_checks``."""
-    page = (ROOT / "docs/health-checks.md").read_text(encoding="utf-8")
-    blocks = [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
-    lists = [block["patch_health_checks"] if isinstance(block, dict) else block for block in blocks]
-    return [check for checks in lists for check in checks if "type" in check]
-
-
-@pytest.mark.parametrize("check", documented_checks(), ids=str)
-def test_every_check_in_the_documentation_is_good_policy(check: dict[str, Any]) -> None:
-    variables = {"fleet_cluster": "etcd", "patch_health_checks": [check]}
-    assert policies_of({"host1": variables})["host1"].health_checks == (check,)
-
-
-def examples() -> list[dict[str, Any]]:
-    """The YAML blocks of the documentation."""
-    page = (ROOT / "docs/policy.md").read_text(encoding="utf-8").replace("{{ inventory_dir }}", str(ROOT / "playbooks"))
-    return [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
-
-
-@pytest.mark.parametrize("variables", examples(), ids="-".join)
-@pytest.mark.parametrize("emergency", [False, True])
-def test_every_example_in_the_documentation_is_good_policy(variables: dict[str, Any], emergency: bool) -> None:
-    assert policies_of({"host1": variables}, emergency=emergency)["host1"].wave == "broad"

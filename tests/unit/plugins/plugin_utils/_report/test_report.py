@@ -6,10 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +14,10 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import console
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.collect import failed_requests
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import summarise
+
+from .conftest import OPENSSL
 
 REPOSITORY = Path(__file__).parents[5]
-OPENSSL = ("openssl", "3.0.15-1~deb12u1", "3.0.17-1~deb12u3", ["CVE-2024-9143"])
 EVIL = "<script>alert('x')</script>"
 
 
@@ -205,168 +201,6 @@ def test_a_broken_ledger_is_said_loudly(mixed: Any) -> None:
     assert not mixed.document().plans[0].ledger_ok
 
 
-# What a host said is no reason to have no report
-
-
-MALFORMED: dict[str, tuple[Phase, dict[str, Any]]] = {
-    "versions that are texts": (Phase.APPLY, {"before": "no", "after": ["x"]}),
-    "a version that is a list": (Phase.APPLY, {"before": {}, "after": {"openssl:amd64": ["3"]}}),
-    "versions before that are a list": (Phase.ROLLBACK, {"before": ["x"], "after": {}}),
-    "seconds that are a text": (Phase.VERIFY, {"task": {"seconds": "long"}}),
-    "seconds beyond any time": (Phase.VERIFY, {"task": {"seconds": 1e30}}),
-    "seconds before the beginning": (Phase.VERIFY, {"task": {"seconds": -1}}),
-    "a task that is a text": (Phase.VERIFY, {"task": "the task"}),
-    "updates that appeared, as a number": (Phase.PREFLIGHT, {"appeared": 3}),
-    "updates that appeared, as texts": (Phase.PREFLIGHT, {"appeared": ["nginx"]}),
-    "an update without a name": (Phase.PREFLIGHT, {"appeared": [{"version": "1"}]}),
-    "CVEs as a list": (Phase.STAGE, {"cves": ["CVE-2024-9143"]}),
-    "CVEs that are dictionaries": (Phase.STAGE, {"cves": {"openssl": [{"id": 1}, None]}}),
-    "CVEs as a number": (Phase.STAGE, {"cves": {"openssl": 3}}),
-    "a way back that is a text": (Phase.STAGE, {"rollback": "yes"}),
-    "no way back, as numbers": (Phase.STAGE, {"rollback": {"cannot": [1, 2]}}),
-}
-
-
-@pytest.mark.parametrize("malformed", MALFORMED)
-def test_malformed_evidence_is_a_trouble_and_prevents_no_report(book: Any, malformed: str) -> None:
-    phase, data = MALFORMED[malformed]
-    book.freeze({"web1": {"updates": [OPENSSL]}, "web2": {"updates": [OPENSSL]}}, [["web1", "web2"]])
-    book.open()
-    for _twice in range(2):
-        book.write("web1", phase, EntryOutcome.CHANGED, data)
-    for host in ("web1", "web2"):
-        book.patch(host, [OPENSSL])
-    book.close()
-    report = book.report()
-    assert report.ledger.ok
-    assert report.counts["verified"] == 2
-    assert report.troubles == (f"the evidence of web1's {phase.value} is malformed",)
-    assert {host.host: len(host.changes) for host in report.hosts} == {"web1": 1, "web2": 1}
-    assert report.troubles[0] in console.render(report)
-    assert report.troubles == book.document().troubles
-    lines, summary = summarise(book.state, "north", book.plan)
-    assert "CVE-2024-9143" in Path(summary).read_text()
-    assert lines
-
-
-@pytest.mark.parametrize("field", ["time", "data", "attempt", "outcome"])
-def test_a_planted_entry_that_is_malformed_itself_breaks_the_chain_and_prevents_no_report(
-    mixed: Any, field: str
-) -> None:
-    ledger = next(mixed.state._root.rglob("ledger.jsonl"))
-    *before, last = ledger.read_bytes().splitlines()
-    judged = next(line for line in before if b'"phase":"outcome"' in line)
-    planted = {**json.loads(judged), field: ["planted"]}
-    ledger.write_bytes(b"\n".join([*before, json.dumps(planted).encode(), last]) + b"\n")
-    report = mixed.report()
-    assert not report.ledger.ok
-    assert f"the evidence of {planted['host']}'s outcome is malformed" in report.troubles
-    assert mixed.page()
-
-
-# A refusal makes nothing better
-
-
-Story = list[tuple[str, Any]]
-STORIES: dict[str, Story] = {
-    "verified": [("open", None), ("begin", None), ("judge", "verified")],
-    "never begun": [("open", None), ("judge", "not_attempted")],
-    "failed, then not begun again": [
-        ("open", None),
-        ("begin", None),
-        ("judge", "failed"),
-        ("open", None),
-        ("judge", "not_attempted"),
-    ],
-    "unreachable, refused, then verified": [
-        ("open", None),
-        ("judge", "unreachable"),
-        ("open", None),
-        ("refuse", None),
-        ("judge", "not_attempted"),
-        ("open", None),
-        ("begin", None),
-        ("judge", "verified"),
-    ],
-    "skipped, then skipped for another reason": [
-        ("open", None),
-        ("judge", "skipped"),
-        ("open", None),
-        ("refuse", None),
-        ("judge", "skipped"),
-    ],
-    "not begun twice": [("open", None), ("judge", "not_attempted"), ("open", None), ("judge", "not_attempted")],
-    "rolled back, then the preflight was refused": [
-        ("open", None),
-        ("begin", None),
-        ("judge", "rolled_back"),
-        ("open", None),
-        ("refuse", None),
-        ("judge", "not_attempted"),
-    ],
-}
-
-
-@pytest.mark.parametrize("story", STORIES)
-def test_the_report_and_the_guards_read_the_same_outcome(book: Any, story: str) -> None:
-    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
-    for number, (step, value) in enumerate(STORIES[story]):
-        tell(book, step, value, f"reason {number}")
-    host, progress = book.report().hosts[0], book.progress()
-    guarded = progress.outcomes["web1"]
-    assert not progress.in_the_middle("web1")
-    assert (host.outcome, host.in_service, host.reason) == (guarded.outcome, guarded.in_service, guarded.reason)
-
-
-@pytest.mark.parametrize("earlier", [[], ["not_attempted"], ["skipped"], ["unreachable"]])
-@pytest.mark.parametrize("later", [[], ["not_attempted"]])
-def test_a_host_in_the_middle_of_its_change_is_in_service_for_nobody(
-    book: Any, earlier: list[str], later: list[str]
-) -> None:
-    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
-    for outcome in earlier:
-        tell(book, "open", None)
-        tell(book, "judge", outcome)
-    tell(book, "open", None)
-    tell(book, "begin", None)
-    for outcome in later:
-        tell(book, "open", None)
-        tell(book, "judge", outcome)
-    host = book.report().hosts[0]
-    assert book.progress().in_the_middle("web1")
-    assert host.in_service == "unknown"
-    assert host.outcome in (HostOutcome.FAILED, HostOutcome.NOT_ATTEMPTED)
-
-
-def tell(book: Any, step: str, value: Any, reason: str = "") -> None:
-    """A step of a story: an attempt is opened (the one before is closed), a host is begun, refused or judged."""
-    if step == "open":
-        if book.attempt:
-            book.close()
-        book.open()
-    elif step == "begin":
-        book.write("web1", Phase.APPLY, EntryOutcome.INTENT, {})
-    elif step == "refuse":
-        book.write("web1", Phase.PREFLIGHT, EntryOutcome.FAILED, {"msg": "the stop file is there"})
-    else:
-        service = "yes" if value in ("verified", "not_attempted", "skipped") else "unknown"
-        book.judge("web1", HostOutcome(value), service, reason)
-
-
-def test_a_refusal_of_a_later_attempt_is_a_note(book: Any) -> None:
-    book.freeze({"web1": {"updates": [OPENSSL]}}, [["web1"]])
-    book.open()
-    book.patch("web1", [OPENSSL], HostOutcome.FAILED, in_service="no", reason="not up after 60 s")
-    book.close()
-    book.open()
-    book.judge("web1", HostOutcome.NOT_ATTEMPTED, reason="the failure budget is spent")
-    book.close()
-    host = book.report().hosts[0]
-    assert (host.outcome, host.in_service, host.reason) == ("failed", "no", "not up after 60 s")
-    assert host.notes == ("a later attempt did not begin it: the failure budget is spent",)
-    assert host.seconds == 40.0
-
-
 @pytest.mark.parametrize(
     ("counts", "failures"),
     [
@@ -395,88 +229,6 @@ def test_a_large_fleet_shows_the_hosts_that_need_attention(book: Any) -> None:
     assert "web042" in printed
     assert "web041" not in printed
     assert "99 hosts that are well" in printed
-
-
-@pytest.mark.parametrize("damaged", [False, True])
-@pytest.mark.parametrize("commands", ["of the page", "first of the documentation", "second of the documentation"])
-def test_the_commands_that_readers_are_given_check_the_ledger(mixed: Any, commands: str, damaged: bool) -> None:
-    report = mixed.report()
-    ledger = next(mixed.state._root.rglob("ledger.jsonl"))
-    if damaged:
-        ledger.write_bytes(ledger.read_bytes().replace(b'"in_service":"no"', b'"in_service":"yes"'))
-    blocks = re.findall(r"```shell\n(.*?)```", (REPOSITORY / "docs" / "evidence.md").read_text(), re.DOTALL)
-    page = Page(mixed.page()).text
-    scripts = {
-        "of the page": page[page.index("sha256sum plan.json") : page.index("\nEND") + 5],
-        "first of the documentation": blocks[0],
-        "second of the documentation": blocks[1],
-    }
-    done = subprocess.run(
-        ["bash", "-c", scripts[commands]], cwd=ledger.parent, capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    if damaged:
-        assert "AssertionError: line" in said or "changed: {" in said
-    else:
-        assert f"last hash {report.ledger.head}" in said
-        assert "changed: {" not in said
-        assert "does not follow" not in said
-    if commands != "second of the documentation":
-        assert f"{report.plan}  plan.json" in said
-
-
-class Page(HTMLParser):
-    """What a browser would see of a page: its tags, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "br", "link", "input"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def test_the_page_has_everything_in_it(mixed: Any) -> None:
-    page = Page(mixed.page(user_requests={"north": {"requests": 12345, "failed": 0}}))
-    assert page.open == []
-    for word in ("web1", "rolled back", "1.22.1-9+deb12u3", "CVE-2025-23419", "database team", "12345", "operator"):
-        assert word in page.text, word
-    assert mixed.report().ledger.head in page.text
-
-
-def test_what_comes_from_outside_is_shown_as_text(book: Any, mixed: Any) -> None:
-    own = [tag for tag, _attributes in Page(mixed.page()).tags if tag == "script"]
-    updates = [(f"nginx{EVIL}", EVIL, '"><img src=x onerror=alert(1)>', [f"CVE-{EVIL}"])]
-    hold = {
-        "package": EVIL,
-        "owner": EVIL,
-        "reason": EVIL,
-        "expires": "2026-12-01",
-        "expired": True,
-        "updates": [EVIL],
-    }
-    book.freeze({EVIL: {"updates": updates, "wave": EVIL}}, [[EVIL]], holds=[hold], left=[(EVIL, EVIL, EVIL)])
-    book.open(provenance={"user": EVIL, "host": EVIL, "revision": EVIL}, limit=[EVIL])
-    book.patch(EVIL, updates)
-    book.judge(EVIL, HostOutcome.FAILED, in_service="no", reason=f"{EVIL}{{{{ 7 * 7 }}}}")
-    book.close()
-    rendered = book.page(user_requests={"north": {EVIL: EVIL, "failed": EVIL}})
-    page = Page(rendered)
-    assert [tag for tag, _attributes in page.tags if tag in ("script", "img")] == own
-    assert all("onerror" not in attributes for _tag, attributes in page.tags)
-    assert EVIL not in rendered
-    assert "{{ 7 * 7 }}" in page.text
 
 
 def test_what_comes_from_outside_does_not_steer_the_terminal(book: Any) -> None:

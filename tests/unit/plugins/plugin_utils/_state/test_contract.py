@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state import contract
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import Store, state
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_leases import Leases
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_seals import Seals
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.databases import without_keeper
 
@@ -61,5 +62,5 @@ class TestDates(contract.Dates):
     pass
 
 
-class TestLeases(contract.Leases):
+class TestLeases(Leases):
     pass

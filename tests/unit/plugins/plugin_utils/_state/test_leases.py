@@ -16,7 +16,8 @@ import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
-from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import NOW, take
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract import NOW
+from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._state.contract_of_leases import take
 
 
 @pytest.fixture
