@@ -10,9 +10,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
 
 if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
+
+
+_LONGEST = 300
+
+
+def said(text: object) -> str:
+    """What a service said, printable, on one line and shortened; without a full stop."""
+    words = " ".join(printable(str(text)).split())
+    return (words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "...").rstrip(".")
 
 
 class SourceError(FleetError):

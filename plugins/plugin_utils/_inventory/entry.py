@@ -43,6 +43,7 @@ class Entry:
         self.faults = faults
         self.place = place
         self._asked: set[str] = set()
+        self._refused: set[str] = set()
         self._value: Mapping[Any, Any] = {}
         if isinstance(value, Mapping):
             self._value = value
@@ -128,10 +129,17 @@ class Entry:
         self._asked.update(map(str, self._value))
         yield from ((str(key), value) for key, value in self._value.items())
 
+    def refuse_credentials(self, keys: Collection[str], remedy: str) -> None:
+        """Note the keys that hold credentials. Their values are not shown, and the keys are no options."""
+        for key in self._value:
+            if str(key) in keys:
+                self._refused.add(str(key))
+                self.faults.add(self._at(str(key)), None, "is a credential, which no inventory file holds", remedy)
+
     def refuse_others(self) -> None:
         """Note the keys that nobody asked for: a misspelt option must not be ignored."""
         for key in self._value:
-            if str(key) not in self._asked:
+            if str(key) not in self._asked | self._refused:
                 known = sorted(self._asked)
                 remedy = did_you_mean(str(key), known) or f"The options here are {', '.join(known)}."
                 self.faults.add(self._at(str(key)), None, "is no option", remedy)
