@@ -77,7 +77,6 @@ class CallbackModule(CallbackBase):
         )
         self._heartbeat = Heartbeat(callback_state)
         self._play: t.Any = None
-        self._looked_for_store = False
         self._started: dict[tuple[str, str], float] = {}
         self._common_secrets: frozenset[str] = frozenset()
         self._secrets_of_host: dict[str, frozenset[str]] = {}

@@ -45,14 +45,12 @@ def open_state(folder: Path, url: str | None) -> State:
     return SpooledState(file_url(folder / "state.db") if url == _ONE_FILE else url, folder)
 
 
-def import_early(url: str) -> None:
-    """Import what a database at ``url`` needs, and connect to nothing.
+def import_early() -> None:
+    """Import what a database needs, and connect to nothing.
 
-    For the process that forks workers: each of them would spend more than half a second on it otherwise. What is
-    missing is said by whoever opens the state.
+    For the process that forks workers: each of them would spend half a second on it otherwise. What is missing is said
+    by whoever opens the state.
     """
     with suppress(ImportError):
-        if url:
-            import_module(f"{__name__}.spooled")
-        if url.startswith("postgresql"):
-            import_module("psycopg")
+        import_module(f"{__name__}.spooled")
+        import_module("psycopg")

@@ -30,6 +30,7 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import files, lines
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import STOP_FILE, FolderState
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_name
+from ansible_collections.bankops.fleet.plugins.plugin_utils._store import import_early
 
 KEEPER_SILENCE = 30.0
 """Seconds without a sign of life in the database, after which the callback complains; a lease lives twice as long."""
@@ -170,7 +171,10 @@ def spools_in(folder: Path, tenant: str | None = None) -> Iterator[Spool]:
 
 def callback_state(folder: Path) -> FolderState:
     """The state that the evidence callback writes to, by the folder that ``patch_attempt`` named."""
-    return Spool(folder) if (folder / _OWNER).is_file() else FolderState(folder)
+    if not (folder / _OWNER).is_file():
+        return FolderState(folder)
+    import_early()
+    return Spool(folder)
 
 
 def _offset(ledger: Path) -> int:
