@@ -102,6 +102,8 @@ def _as_sums(digests: Mapping[str, str]) -> bytes:
 def _write(path: Path, pieces: Iterable[bytes]) -> str:
     """Write a file, which is synced later; return its digest."""
     digest = hashlib.sha256()
+    # A report may have a folder of its own.
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:
         for piece in pieces:

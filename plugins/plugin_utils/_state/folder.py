@@ -37,6 +37,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import 
     check_report,
     cycle_order,
     encode_host,
+    is_report,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import (
     REPORTS,
@@ -215,8 +216,17 @@ class FolderState(State):
         path = self._report(tenant, plan, name)
         with self._held(tenant, plan):
             self._refuse_sealed_report(tenant, plan, name)
+            files.make_folders(path.parent)
             files.replace(path, content)
         return str(path)
+
+    def drop_report(self, tenant: str, plan: str, name: str) -> None:
+        path = self._report(tenant, plan, name)
+        with self._held(tenant, plan):
+            self._refuse_sealed_report(tenant, plan, name)
+            if path.is_file():
+                path.unlink()
+                files.sync(path.parent)
 
     def get_report(self, tenant: str, plan: str, name: str) -> bytes:
         path = self._report(tenant, plan, name)
@@ -226,9 +236,11 @@ class FolderState(State):
         raise report_missing(str(path))
 
     def reports(self, tenant: str, plan: str) -> list[str]:
+        folder = self._existing_plan(tenant, plan)
         with files.disk_errors():
-            found = [path.name for path in self._existing_plan(tenant, plan).iterdir() if path.is_file()]
-        return sorted(name for name in found if name != "plan.json" and not name.startswith((".", "ledger")))
+            own = [path for path in folder.iterdir() if is_report(path.name)]
+            found = [each for path in own for each in (path.iterdir() if path.is_dir() else (path,)) if each.is_file()]
+        return sorted(filter(is_report, (path.relative_to(folder).as_posix() for path in found)))
 
     def evidence_dir(self, tenant: str, plan: str, owner: str) -> Path:  # noqa: ARG002  all write to the same
         return self._root

@@ -244,11 +244,15 @@ class State(ABC):
 
     @abstractmethod
     def put_report(self, tenant: str, plan: str, name: str, content: bytes) -> str:
-        """Keep a report (``summary.md``, ``report.html``) beside its plan, in the place of one of that name.
+        """Keep a report (``report.html``, ``csv/hosts.csv``) beside its plan, in the place of one of that name.
 
         Returns where it is. Raises FleetError of kind ``plan_sealed`` when a seal names the report. One that no seal
         names can be put beside a sealed plan; it is no part of what was sealed.
         """
+
+    @abstractmethod
+    def drop_report(self, tenant: str, plan: str, name: str) -> None:
+        """Take a report away. Nothing happens when there is none. Raises FleetError as ``put_report`` does."""
 
     @abstractmethod
     def get_report(self, tenant: str, plan: str, name: str) -> bytes:

@@ -27,11 +27,24 @@ def check_name(value: str, what: str) -> str:
 
 
 def check_report(value: str) -> str:
-    """The name of a report, which stands beside what belongs to the plan itself."""
-    name = check_name(value, "name of a report")
-    if name in _OF_THE_PLAN or name.startswith("ledger"):
-        raise FleetError(f"{name} is part of the plan itself.", kind="bad_name", remedy="Give the report another name.")
-    return name
+    """The name of a report, which stands beside what belongs to the plan itself, or in one folder there."""
+    first, slash, rest = value.partition("/")
+    for name in (first, rest) if slash else (first,):
+        check_name(name, "name of a report")
+    if first in _OF_THE_PLAN or first.startswith("ledger"):
+        raise FleetError(
+            f"{value} is part of the plan itself.", kind="bad_name", remedy="Give the report another name."
+        )
+    return value
+
+
+def is_report(value: str) -> bool:
+    """Whether a report can have this name."""
+    try:
+        check_report(value)
+    except FleetError:
+        return False
+    return True
 
 
 def check_cycle(value: str) -> str:

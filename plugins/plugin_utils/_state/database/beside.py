@@ -25,6 +25,8 @@ with suppress(ImportError):
 
     from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database import tables
 
+_PIECE_BYTES = 1 << 25
+
 
 def add_approval(connection: Connection, plan_id: int, tenant: str, statement: bytes, signature: str) -> None:
     """Put an approval after those that are there; the caller has the plan locked."""
@@ -44,9 +46,16 @@ def read_approvals(connection: Connection, plan_id: int) -> list[tuple[bytes, st
 def read_report(connection: Connection, plan_id: int, name: str) -> bytes | None:
     """A report; None where there is none of that name."""
     table = tables.REPORTS
-    wanted = select(table.c.content).where(table.c.plan_id == plan_id, table.c.name == name)
-    content = connection.execute(wanted).scalar()
-    return None if content is None else bytes(content)
+    pieces: list[bytes] = []
+    # A driver has several times what it reads in memory, and a table of a large fleet has some hundred MB.
+    while not pieces or len(pieces[-1]) == _PIECE_BYTES:
+        piece = func.substr(table.c.content, len(pieces) * _PIECE_BYTES + 1, _PIECE_BYTES)
+        row = connection.execute(select(piece).where(table.c.plan_id == plan_id, table.c.name == name)).first()
+        if row is None:
+            return None
+        # Of nothing SQLite makes null.
+        pieces.append(bytes(row[0] or b""))
+    return b"".join(pieces)
 
 
 def report_names(connection: Connection, plan_id: int) -> list[str]:

@@ -45,9 +45,14 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read with. Raises FleetError (see ``problems``)."""
-        with self._errors(), self._own_engine().connect() as connection:
-            yield connection
+        """A connection to read with; all that it reads is of one moment. Raises FleetError (see ``problems``)."""
+        with self._errors():
+            engine = self._own_engine()
+            if engine.dialect.name == "postgresql":
+                # SQLite knows nothing else.
+                engine = engine.execution_options(isolation_level="REPEATABLE READ")
+            with engine.connect() as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -303,6 +303,13 @@ class DatabaseState(TakesIn):
             put(connection, REPORTS, [{"plan_id": plan_id, "tenant": tenant, "name": name, "content": content}])
         return f"{name} of {self._place(plan)}"
 
+    def drop_report(self, tenant: str, plan: str, name: str) -> None:
+        check_report(name)
+        with self._writing() as connection:
+            plan_id = self._locked_plan(connection, tenant, plan)
+            beside.refuse_sealed_report(connection, plan_id, tenant, plan, name)
+            connection.execute(delete(REPORTS).where(REPORTS.c.plan_id == plan_id, REPORTS.c.name == name))
+
     def get_report(self, tenant: str, plan: str, name: str) -> bytes:
         check_report(name)
         with self._reading() as connection:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,9 +21,22 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import record, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.database import beside
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=timezone.utc)
+OF_NO_REPORT = (
+    *("plan.json", "ledger.jsonl", "hosts", "approvals", ".hidden", "../x", "/x", "x/", "x/../y", "x/y/z", "x//y"),
+    *(
+        "hosts/web1.json",
+        "approvals/1.json",
+        "baselines/x",
+        "plan.json/x",
+        "ledger.jsonl.torn-0001",
+        "x/.hidden",
+        "x\ny",
+    ),
+)
 HOSTILE = "web/../1 'x' \"; -- ü \u202e%s {{ 1 }}\0"
 
 
@@ -107,6 +121,7 @@ class Plans:
             lambda: state.append("tenant1", absent, lambda _last: b"{}"),
             lambda: state.approvals("tenant1", absent),
             lambda: state.put_report("tenant1", absent, "report.html", b""),
+            lambda: state.drop_report("tenant1", absent, "report.html"),
             lambda: state.get_baseline("tenant1", absent, "web1"),
             lambda: state.get_host_document("tenant1", publish(state, "web1"), "web2", absent),
         ):
@@ -194,10 +209,36 @@ class Kept:
         with pytest.raises(FleetError) as caught:
             state.get_report("tenant1", plan, "report.html")
         assert caught.value.kind == "report_missing"
-        for name in ("plan.json", "ledger.jsonl", "hosts", "approvals", "../x", ".hidden"):
-            with pytest.raises(FleetError) as refused:
-                state.put_report("tenant1", plan, name, b"x")
-            assert refused.value.kind == "bad_name"
+        for name in OF_NO_REPORT:
+            for use in (state.get_report, state.drop_report, partial(state.put_report, content=b"x")):
+                with pytest.raises(FleetError) as refused:
+                    use("tenant1", plan, name)
+                assert refused.value.kind == "bad_name", name
+
+    def test_reports_may_have_a_folder_and_be_taken_away(self, state: State) -> None:
+        plan, other = publish(state, "web1"), publish(state, "web2")
+        for name in ("csv/hosts.csv", "csv/cves.csv", "report.html"):
+            state.put_report("tenant1", plan, name, name.encode())
+        state.put_report("tenant1", other, "csv/hosts.csv", b"of the other")
+        state.put_approval("tenant1", plan, b"yes", "alice")
+        state.put_baseline("tenant1", plan, "web1", {})
+        assert state.reports("tenant1", plan) == ["csv/cves.csv", "csv/hosts.csv", "report.html"]
+        assert state.get_report("tenant1", plan, "csv/hosts.csv") == b"csv/hosts.csv"
+        for _again in range(2):
+            state.drop_report("tenant1", plan, "csv/hosts.csv")
+        state.drop_report("tenant1", plan, "report.html")
+        assert state.reports("tenant1", plan) == ["csv/cves.csv"]
+        assert state.reports("tenant1", other) == ["csv/hosts.csv"]
+        with pytest.raises(FleetError) as missing:
+            state.get_report("tenant1", plan, "csv/hosts.csv")
+        assert missing.value.kind == "report_missing"
+
+    def test_a_report_of_any_length_is_read_whole(self, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+        plan = publish(state)
+        monkeypatch.setattr(beside, "_PIECE_BYTES", 3)
+        for content in (b"", b"ab", b"abc", b"abcd", bytes(range(256))):
+            state.put_report("tenant1", plan, "report.json", content)
+            assert state.get_report("tenant1", plan, "report.json") == content
 
     def test_approvals_stand_beside_their_plan_in_their_order(self, state: State) -> None:
         plan = publish(state)

@@ -101,6 +101,8 @@ class Seals:
                 with pytest.raises(FleetError, match=r"Report report\.html of .* stays as it was") as refused:
                     late.put_report("tenant1", plan, "report.html", content)
                 assert refused.value.kind == "plan_sealed"
+            with pytest.raises(FleetError, match=r"Report report\.html of .* stays as it was"):
+                late.drop_report("tenant1", plan, "report.html")
             late.put_report("tenant1", plan, "sent.json", b"later")
         assert state.get_report("tenant1", plan, "report.html") == b"sealed"
         assert state.get_report("tenant1", plan, "sent.json") == b"later"
