@@ -21,7 +21,7 @@ _LONGEST = 300
 
 def said(text: object) -> str:
     """What a service said, printable, on one line and shortened; without a full stop."""
-    words = " ".join(printable(str(text)).split())
+    words = printable(" ".join(str(text).split()))
     return (words if len(words) <= _LONGEST else words[: _LONGEST - 3] + "...").rstrip(".")
 
 
