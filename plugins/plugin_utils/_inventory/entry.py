@@ -60,13 +60,23 @@ class Entry:
         return self._value.get(key) is not None
 
     def text(
-        self, key: str, default: str = "", *, choices: Collection[str] = (), pattern: str = "", example: str = ""
+        self,
+        key: str,
+        default: str = "",
+        *,
+        choices: Collection[str] = (),
+        pattern: str = "",
+        example: str = "",
+        empty: bool = False,
     ) -> str:
-        """A text; one of ``choices``, or one that ``pattern`` matches as a whole, which ``example`` does."""
+        """A text; one of ``choices``, or one that ``pattern`` matches as a whole, which ``example`` does.
+
+        An ``empty`` one is taken only where that is said.
+        """
         if not self.has(key):
             return default
         value = self._value[key]
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not (value or empty):
             self.fault(key, "is no text", f"Write it in quotes, like '{example or default or 'name'}'.")
             return default
         return str(value) if self._fits(key, value, choices, pattern, example) else default
@@ -124,6 +134,20 @@ class Entry:
             return []
         return [Entry(self.faults, f"{self._at(key)}[{number}]", each) for number, each in enumerate(value)]
 
+    def texts_or_entries(self, key: str, default: Collection[str], *, example: str = "") -> list[str | Entry]:
+        """A list of texts and mappings; a single text stands for a list of it."""
+        if not self.has(key):
+            return list(default)
+        value = self._value[key]
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, (list, tuple)):
+            self.fault(key, "is no list", f"Write it like ['{example or 'name'}'].")
+            return list(default)
+        return [
+            str(each) if isinstance(each, str) else Entry(self.faults, f"{self._at(key)}[{number}]", each)
+            for number, each in enumerate(found)
+        ]
+
     def items(self) -> Iterator[tuple[str, Any]]:
         """All keys and values, for a mapping whose keys are the user's own."""
         self._asked.update(map(str, self._value))
@@ -142,6 +166,7 @@ class Entry:
             if str(key) not in self._asked | self._refused:
                 known = sorted(self._asked)
                 remedy = did_you_mean(str(key), known) or f"The options here are {', '.join(known)}."
+                self._refused.add(str(key))
                 self.faults.add(self._at(str(key)), None, "is no option", remedy)
 
     def _at(self, key: str) -> str:

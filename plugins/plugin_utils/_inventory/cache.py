@@ -1,0 +1,100 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A cloud's machines between two runs: plain data of what was read as a whole, and readable by nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
+    Cloud,
+    Machine,
+    Power,
+    Scope,
+    Transport,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.populate import plain
+
+FORMAT = 1
+WHO_ASKS = (
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"),
+    *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_SUBSCRIPTION_ID"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"),
+)
+"""Variables of the environment that say as whom the clouds are asked, none of which is a secret."""
+_FIELDS = tuple(field.name for field in fields(Machine))
+
+
+class MachineCache:
+    """The machines of an inventory file in one of Ansible's caches.
+
+    ``cache`` is Ansible's CachePluginAdjudicator, ``connection`` the folder where it keeps files, if it does.
+    """
+
+    def __init__(self, cache: Any, file: str, connection: str | None) -> None:
+        self._cache = cache
+        self._key = _key(Path(file))
+        self._folder = Path(os.path.expandvars(connection)).expanduser() if connection else None
+
+    def get(self) -> str | None:
+        """What is kept; None when there is nothing, or it is too old."""
+        try:
+            kept = self._cache[self._key]
+        except KeyError:
+            return None
+        return str(kept["machines"]) if isinstance(kept, Mapping) and "machines" in kept else None
+
+    def put(self, text: str) -> None:
+        """Keep a text, where only the user who runs this can read it."""
+        self._cache[self._key] = {"machines": text}
+        self._cache.set_cache()
+        if self._folder and self._folder.is_dir():
+            # Ansible leaves its files readable to the group.
+            for file in self._folder.glob(f"*{self._key}*"):
+                file.chmod(0o600)
+
+
+def pack(read: str, machines: Mapping[Scope, Iterable[Machine]]) -> str:
+    """Machines as one JSON text, with the moment at which they were read."""
+    scopes = [
+        [[scope.source, scope.account, scope.region], [_values(machine) for machine in found]]
+        for scope, found in machines.items()
+    ]
+    return json.dumps({"read": read, "scopes": scopes})
+
+
+def unpack(text: str) -> tuple[str, dict[Scope, list[Machine]]]:
+    """What ``pack`` was given. Raises ValueError when the text is none of its own."""
+    try:
+        content = json.loads(text)
+        return str(content["read"]), {
+            Scope(*scope): [_machine(values) for values in found] for scope, found in content["scopes"]
+        }
+    except (KeyError, TypeError) as problem:
+        raise ValueError(str(problem)) from problem
+
+
+def _key(file: Path) -> str:
+    """Another content of the file, or another identity before the clouds, is another inventory."""
+    asking = (f"{name}={os.environ.get(name, '')}" for name in WHO_ASKS)
+    parts = (str(FORMAT), str(file), *asking)
+    return "fleet_" + hashlib.sha256("\0".join(parts).encode() + b"\0" + file.read_bytes()).hexdigest()[:32]
+
+
+def _values(machine: Machine) -> list[Any]:
+    return [plain(getattr(machine, name)) for name in _FIELDS]
+
+
+def _machine(values: list[Any]) -> Machine:
+    given = dict(zip(_FIELDS, values, strict=True))
+    given["cloud"], given["power"] = Cloud(given["cloud"]), Power(given["power"])
+    given["managed_by"] = tuple(map(Transport, given["managed_by"]))
+    return Machine(**given)

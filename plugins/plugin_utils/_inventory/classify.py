@@ -1,0 +1,128 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what the sources named to hosts: each machine once, with its place, its address and why no plan has it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
+    UNKNOWN,
+    Machine,
+    Power,
+    Scope,
+    Transport,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.conditions import any_holds
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import Placement
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, is_address
+
+NAMED = 100
+"""How many hosts of each kind the record of the population names; the groups have them all."""
+
+
+class LeftOut(StrEnum):
+    """Why no plan works on a host, the first that applies."""
+
+    STOPPED = "stopped"
+    UNASSIGNED = "unassigned"
+    UNREACHABLE_TRANSPORT = "unreachable_transport"
+
+
+@dataclass(slots=True)
+class Host:
+    """A machine as the inventory has it; its ``name`` comes last, for it depends on all the others."""
+
+    machine: Machine
+    placement: Placement
+    address: str
+    """For ``ansible_host``; empty where it has none that is fit."""
+    transport: str
+    seen_by: tuple[str, ...]
+    """The scopes that named it."""
+    left_out: LeftOut | None
+    name: str = ""
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether more than one scope named it."""
+        return len(self.seen_by) > 1
+
+
+@dataclass
+class Population:
+    """All machines that the sources named: those that are hosts, and how many the conditions excluded."""
+
+    hosts: list[Host] = field(default_factory=list)
+    excluded: int = 0
+
+    def record(self, read: str) -> dict[str, Any]:
+        """Plain data for ``fleet_population``: ``machines = hosts + excluded``, ``hosts = planned + left out``."""
+        left_out: dict[str, list[str]] = {reason.value: [] for reason in LeftOut}
+        for host in self.hosts:
+            if host.left_out:
+                left_out[host.left_out.value].append(host.name)
+        return {
+            "read": read,
+            "machines": len(self.hosts) + self.excluded,
+            "excluded": self.excluded,
+            "hosts": len(self.hosts),
+            "planned": len(self.hosts) - sum(map(len, left_out.values())),
+            "duplicates": sum(host.is_duplicate for host in self.hosts),
+            "clouds": dict(sorted(Counter(host.machine.cloud.value for host in self.hosts).items())),
+            "left_out": {
+                reason: {"count": len(names), "hosts": sorted(names)[:NAMED]} for reason, names in left_out.items()
+            },
+        }
+
+
+def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configuration) -> Population:
+    """The population of what was read. The scopes may come in any order: the outcome is the same."""
+    seen: dict[Identity, list[tuple[Scope, Machine]]] = defaultdict(list)
+    # Who was asked account by account knows more of a machine than a file does.
+    for scope, machines in sorted(found.items(), key=lambda item: (not item[0].account, str(item[0]))):
+        for machine in machines:
+            seen[machine.identity].append((scope, machine))
+    population = Population()
+    for sightings in seen.values():
+        scope, machine = sightings[0]
+        placement = configuration.mapping.place(scope.source, machine)
+        if (configuration.include and not any_holds(configuration.include, machine, placement)) or any_holds(
+            configuration.exclude, machine, placement
+        ):
+            population.excluded += 1
+        else:
+            scopes = dict.fromkeys(_path(scope) for scope, _ in sightings)
+            population.hosts.append(_host(machine, placement, tuple(scopes), configuration))
+    return population
+
+
+def _host(machine: Machine, placement: Placement, seen_by: tuple[str, ...], configuration: Configuration) -> Host:
+    address = next(filter(is_address, (getattr(machine, name) for name in configuration.addresses)), "")
+    transport = _transport(machine, address, configuration.transports)
+    left_out = None
+    if machine.power != Power.RUNNING:
+        left_out = LeftOut.STOPPED
+    elif placement.tenant == UNKNOWN:
+        left_out = LeftOut.UNASSIGNED
+    elif transport == UNKNOWN:
+        left_out = LeftOut.UNREACHABLE_TRANSPORT
+    return Host(machine, placement, address, transport, seen_by, left_out)
+
+
+def _transport(machine: Machine, address: str, preferred: Sequence[Transport]) -> str:
+    for transport in preferred:
+        if (address and transport is Transport.SSH) or transport in machine.managed_by:
+            return transport.value
+    return UNKNOWN
+
+
+def _path(scope: Scope) -> str:
+    return "/".join(part for part in (scope.source, scope.account, scope.region) if part)

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The inventory file: what it says, and everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Source, Transport
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.conditions import Condition, read_conditions
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry, Faults
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import (
+    TagMapping,
+    read_defaults,
+    read_mapping,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Preference, read_hostnames
+
+if TYPE_CHECKING:
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import FalconSource
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.static import StaticSource
+
+CLOUDS = ("aws", "azure", "gcp")
+FALCON, STATIC = "falcon", "static"
+TYPES = (*CLOUDS, FALCON, STATIC)
+FAIL, MARK = "fail", "mark"
+ADDRESSES = ("private_ip", "private_dns", "public_ip", "public_dns")
+"""What becomes ``ansible_host``, the first that a machine has; ``name`` only where the file says so."""
+OF_ANSIBLE = (
+    *("plugin", "compose", "groups", "keyed_groups", "strict", "use_extra_vars", "leading_separator"),
+    *("cache", "cache_plugin", "cache_timeout", "cache_connection", "cache_prefix"),
+)
+"""Options that Ansible reads itself, from elsewhere too."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What an inventory file wants."""
+
+    clouds: tuple[Source, ...]
+    files: tuple[StaticSource, ...]
+    sensors: tuple[FalconSource, ...]
+    mapping: TagMapping
+    addresses: tuple[str, ...]
+    transports: tuple[Transport, ...]
+    hostnames: tuple[Preference, ...]
+    include: tuple[Condition, ...]
+    exclude: tuple[Condition, ...]
+    mark_errors: bool
+    timeout: float
+    raw: bool
+
+
+def read_configuration(content: object, file: str, loader: Any) -> Configuration:
+    """The configuration in an inventory file.
+
+    ``content`` is what the file holds, ``loader`` Ansible's DataLoader, which reads files of static sources.
+    Raises FleetError of kind ``bad_inventory`` with every fault: file, key, value and remedy.
+    """
+    faults = Faults(file)
+    entry = Entry(faults, "", content)
+    raw = entry.flag("raw", False)
+    sources, defaults = _read_sources(entry, file, loader, raw=raw)
+    configuration = Configuration(
+        clouds=tuple(source for kind, source in sources if kind in CLOUDS),
+        files=tuple(source for kind, source in sources if kind == STATIC),
+        sensors=tuple(source for kind, source in sources if kind == FALCON),
+        mapping=TagMapping(read_mapping(entry.entry("mapping")), defaults),
+        addresses=entry.texts("addresses", ADDRESSES, choices=(*ADDRESSES, "name")),
+        transports=tuple(map(Transport, entry.texts("transports", list(Transport), choices=list(Transport)))),
+        hostnames=read_hostnames(entry),
+        include=read_conditions(entry.entries("include")),
+        exclude=read_conditions(entry.entries("exclude")),
+        mark_errors=entry.text("on_error", FAIL, choices=(FAIL, MARK)) == MARK,
+        timeout=entry.number("timeout", 120, least=1, most=3600),
+        raw=raw,
+    )
+    _check_constructed(entry)
+    for option in OF_ANSIBLE:
+        entry.has(option)
+    entry.refuse_others()
+    faults.refuse()
+    return configuration
+
+
+def _read_sources(
+    entry: Entry, file: str, loader: Any, *, raw: bool
+) -> tuple[list[tuple[str, Any]], dict[str, dict[str, str]]]:
+    """The sources with their types, and what holds by source where tags say nothing."""
+    sources: list[tuple[str, Any]] = []
+    defaults: dict[str, dict[str, str]] = {}
+    entries = entry.entries("sources")
+    if not entries:
+        entry.faults.add("sources", None, "names no source", "Write a list of sources, each with a type.")
+    numbers: Counter[str] = Counter()
+    for each in entries:
+        kind = each.text("type", choices=TYPES)
+        if not each.has("type"):
+            each.fault("type", "is missing", f"Write one of {', '.join(TYPES)}.")
+        if not kind:
+            continue
+        numbers[kind] += 1
+        name = each.text("name", kind if numbers[kind] == 1 else f"{kind}{numbers[kind]}", example="production")
+        if name in defaults:
+            each.fault("name", "is the name of another source too", "Give each source a name of its own.")
+        defaults[name] = read_defaults(each.entry("placement"))
+        sources.append((kind, _read_source(kind, each, name, file, loader, raw=raw)))
+        each.refuse_others()
+    return sources, defaults
+
+
+def _read_source(kind: str, entry: Entry, name: str, file: str, loader: Any, *, raw: bool) -> Any:
+    """A source by its type. Imported here, so that only the clouds that are in use are."""
+    if kind == "aws":
+        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import aws
+
+        return aws.read_source(entry, name, raw=raw)
+    if kind == "azure":
+        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import azure
+
+        return azure.read_source(entry, name, raw=raw)
+    if kind == "gcp":
+        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import gcp
+
+        return gcp.read_source(entry, name, raw=raw)
+    if kind == FALCON:
+        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import falcon
+
+        return falcon.read_source(entry, name)
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import static
+
+    return static.read_source(entry, name, file=file, loader=loader)
+
+
+def _check_constructed(entry: Entry) -> None:
+    """The shape of what Ansible builds of variables, which it would ignore otherwise."""
+    for option in ("compose", "groups"):
+        given = entry.entry(option)
+        for key, value in given.items() if given else ():
+            if given and not isinstance(value, (str, bool)):
+                given.fault(key, "is no expression", "Write a Jinja expression without braces.")
+    for keyed in entry.entries("keyed_groups"):
+        keyed.text("key")
+        if not keyed.has("key"):
+            keyed.fault("key", "is missing", "Write of which variable groups are made, like fleet_tags.Role.")
+        for option in ("prefix", "separator", "parent_group", "default_value", "trailing_separator"):
+            keyed.has(option)
+        keyed.refuse_others()

@@ -1,0 +1,100 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way of an inventory: read the sources or the cache, make the population of it, give everybody a name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Protocol
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import pack, unpack
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Population, classify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.gather import Reader, gather, problems_as_error
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, host_names
+
+if TYPE_CHECKING:
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
+
+
+class Store(Protocol):
+    """Where the clouds' machines are kept between two runs."""
+
+    def get(self) -> str | None:
+        """What was kept; None when there is nothing, or it is too old."""
+
+    def put(self, text: str) -> None:
+        """Keep a text."""
+
+
+@dataclass
+class Reading:
+    """What the sources said, and when: a cache's moment when the clouds come from there."""
+
+    read: str
+    machines: dict[Scope, list[Machine]] = field(default_factory=dict)
+    sensors: dict[Scope, list[SensorHost]] = field(default_factory=dict)
+    problems: list[SourceError] = field(default_factory=list)
+
+
+def read_sources(configuration: Configuration, store: Store | None = None, *, fresh: bool = False) -> Reading:
+    """Read all sources, the clouds from ``store`` where that has them and nobody wants them ``fresh``.
+
+    Only what was read as a whole is kept. Raises FleetError (``source_failed``) that names all problems, unless the
+    configuration wants them marked.
+    """
+    kept = None if store is None or fresh else store.get()
+    moment, machines = unpack(kept) if kept else (datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), {})
+    sources = [*configuration.files, *(() if kept else configuration.clouds)]
+    gathered = gather(
+        [
+            *(Reader(source, source.machines) for source in sources),
+            *(Reader(source, source.sensors) for source in configuration.sensors),
+        ],
+        Deadline.after(configuration.timeout),
+    )
+    if gathered.problems and not configuration.mark_errors:
+        raise problems_as_error(gathered.problems)
+    of_sensors = {source.name for source in configuration.sensors}
+    reading = Reading(moment, dict(machines), problems=gathered.problems)
+    for scope, found in gathered.found.items():
+        if scope.source in of_sensors:
+            reading.sensors[scope] = found
+        else:
+            reading.machines[scope] = found
+    if store is not None and not kept and not gathered.problems:
+        of_clouds = {source.name for source in configuration.clouds}
+        store.put(pack(moment, {scope: each for scope, each in reading.machines.items() if scope.source in of_clouds}))
+    return reading
+
+
+def named_population(
+    reading: Reading, configuration: Configuration, *, groups: Collection[str], taken: Mapping[str, Identity]
+) -> Population:
+    """The population of a reading, in the order of its names.
+
+    ``groups`` and ``taken`` are names of groups and hosts that there are already (see ``host_names``).
+    """
+    population = classify(reading.machines, configuration)
+    fixed = {identity: name for source in configuration.files for identity, name in source.names.items()}
+    others = [host for host in population.hosts if host.machine.identity not in fixed]
+    taken = {**taken, **{name: identity for identity, name in fixed.items()}}
+    names = host_names([host.machine for host in others], configuration.hostnames, groups=groups, taken=taken)
+    for host, name in zip(others, names, strict=True):
+        host.name = name
+    for host in population.hosts:
+        host.name = host.name or fixed[host.machine.identity]
+    population.hosts.sort(key=lambda host: host.name)
+    return population
+
+
+def missing(problems: Iterable[SourceError]) -> dict[str, str]:
+    """By scope, why it is missing, as ``fleet_incomplete`` says it."""
+    return {str(problem.scope): problem.message.removeprefix(f"{problem.scope}: ") for problem in problems}

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Groups of hosts, made of their variables without a template, and a record of what their names were made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN, Power
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.semantics import stands_alone
+
+FLEET = "fleet"
+STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE = (
+    "fleet_stopped",
+    "fleet_unassigned",
+    "fleet_unreachable_transport",
+    "fleet_duplicate",
+)
+OWN = (FLEET, STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE)
+
+
+class GroupNames:
+    """Names of groups made safe once, and what they were where that changed them or brought two together."""
+
+    def __init__(self, safe: Callable[[str], str]) -> None:
+        self._safe = safe
+        self._known: dict[str, str] = {}
+        self._originals: dict[str, set[str]] = defaultdict(set)
+
+    def name(self, original: str) -> str:
+        """The safe name of a group."""
+        found = self._known.get(original)
+        if found is None:
+            # What a configuration says may carry Ansible's marks; a record is plain text.
+            original = str(original)
+            found = self._known[original] = str(self._safe(original))
+            self._originals[found].add(original)
+        return found
+
+    def changed(self) -> dict[str, list[str]]:
+        """By safe name, the names that it stands for; only where they are not just that name itself."""
+        return {name: sorted(originals) for name, originals in sorted(self._originals.items()) if originals != {name}}
+
+    def merged(self) -> Mapping[str, list[str]]:
+        """Those that stand for several names: hosts that somebody meant to keep apart are in one group."""
+        return {name: originals for name, originals in self.changed().items() if len(originals) > 1}
+
+
+def groups_of(host: Host, names: GroupNames) -> Iterable[str]:
+    """The groups that a host is in. What is unknown makes no group but ``fleet_unassigned``."""
+    machine, placement = host.machine, host.placement
+    if host.left_out is None:
+        yield FLEET
+    else:
+        if machine.power != Power.RUNNING:
+            yield STOPPED
+        if placement.tenant == UNKNOWN:
+            yield UNASSIGNED
+        if host.transport == UNKNOWN:
+            yield UNREACHABLE_TRANSPORT
+    if host.is_duplicate:
+        yield DUPLICATE
+    for prefix, value in (
+        ("cloud", machine.cloud.value),
+        ("region", machine.region),
+        ("tenant", placement.tenant),
+        ("environment", placement.environment),
+        ("cluster", "" if stands_alone(placement.cluster) else placement.cluster),
+        ("wave", placement.wave),
+        ("os", placement.os),
+    ):
+        if value and value != UNKNOWN:
+            yield names.name(f"{prefix}_{value}")

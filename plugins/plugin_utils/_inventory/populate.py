@@ -1,0 +1,141 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts, groups and variables into Ansible's inventory: no template is evaluated, and none can be smuggled in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from ansible.utils.unsafe_proxy import wrap_var
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames, groups_of
+
+try:
+    from ansible.template import trust_as_template  # noqa: F401 - what matters is that there is such a thing
+except ImportError:
+    # Up to ansible-core 2.18 every text is a template unless it is marked; later, none is unless it is marked.
+    TEXTS_ARE_TEMPLATES = True
+else:
+    TEXTS_ARE_TEMPLATES = False
+
+
+def as_data(value: Any) -> Any:
+    """A value from outside that Ansible will not take for a template, keys of mappings included."""
+    return wrap_var(value) if TEXTS_ARE_TEMPLATES else value
+
+
+def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
+    """The variables of a host. Texts are never empty: what is not known is ``unknown``."""
+    machine, placement = host.machine, host.placement
+    texts = {
+        "fleet_cloud": machine.cloud.value,
+        "fleet_account": machine.account or UNKNOWN,
+        "fleet_region": machine.region or UNKNOWN,
+        "fleet_zone": machine.zone or UNKNOWN,
+        "fleet_instance_id": machine.instance_id or UNKNOWN,
+        "fleet_os": placement.os,
+        "fleet_tenant": placement.tenant,
+        "fleet_environment": placement.environment,
+        "fleet_cluster": placement.cluster,
+        "fleet_wave": placement.wave,
+        "fleet_criticality": placement.criticality,
+        "fleet_transport": host.transport,
+        "fleet_name": machine.name or UNKNOWN,
+        "fleet_power": machine.power.value,
+        "fleet_resource": machine.resource or UNKNOWN,
+    }
+    found: dict[str, Any] = texts
+    found["fleet_tags"] = dict(machine.tags)
+    if host.address:
+        found["ansible_host"] = host.address
+    if machine.scaling_group:
+        found["fleet_scaling_group"] = machine.scaling_group
+    if host.is_duplicate:
+        found["fleet_seen_by"] = list(host.seen_by)
+    if raw and machine.raw is not None:
+        found["fleet_raw"] = plain(machine.raw)
+    return {name: as_data(value) for name, value in found.items()} if TEXTS_ARE_TEMPLATES else found
+
+
+def add_hosts(
+    inventory: Any, hosts: Iterable[Host], groups: GroupNames, *, own: Mapping[str, Collection[str]], raw: bool
+) -> None:
+    """Add named hosts with their variables and groups.
+
+    ``inventory`` is Ansible's InventoryData; ``own`` are the variables that hosts of files bring along, which stay as
+    they are. A variable is put where Ansible's own method would put it: that method copies and marks every value of
+    every host, which takes longer than all else here.
+    """
+    for host in hosts:
+        inventory.add_host(host.name)
+        variables = variables_of(host, raw=raw)
+        for name in own.get(host.name, ()):
+            variables.pop(name, None)
+        inventory.hosts[host.name].vars.update(variables)
+        for group in groups_of(host, groups):
+            inventory.add_group(group)
+            # Unlike add_child this cannot take the name of a host for that of a group.
+            inventory.add_host(host.name, group)
+
+
+def add_files(inventory: Any, files: Any, left_out: Iterable[str]) -> None:
+    """Add the hosts, groups and variables of an inventory that Ansible has read, but for some hosts."""
+    without = frozenset(left_out)
+    for group in files.groups.values():
+        inventory.add_group(group.name)
+        inventory.groups[group.name].vars.update(group.vars)
+    for group in files.groups.values():
+        for child in group.child_groups:
+            inventory.add_child(group.name, child.name)
+        for host in group.hosts:
+            if host.name not in without:
+                inventory.add_host(host.name, group.name)
+                inventory.hosts[host.name].vars.update(host.vars)
+
+
+def mark_incomplete(inventory: Any, missing: Mapping[str, str]) -> None:
+    """Say in ``fleet_incomplete`` of all hosts what is missing, beside what other sources said."""
+    variables = inventory.groups["all"].vars
+    said = variables.get("fleet_incomplete")
+    if said and not isinstance(said, Mapping):
+        said = {"another inventory source": said}
+    variables["fleet_incomplete"] = {**(said or {}), **as_data(dict(missing))}
+
+
+def record_population(inventory: Any, record: Mapping[str, Any]) -> None:
+    """Add a file's record to ``fleet_population`` of all hosts, which has one for each inventory file."""
+    variables = inventory.groups["all"].vars
+    variables["fleet_population"] = [*variables.get("fleet_population", ()), as_data(dict(record))]
+
+
+def record_group_names(inventory: Any, names: Mapping[str, list[str]]) -> None:
+    """Say in ``fleet_group_names`` of all hosts what the names of groups were made of, where that changed them."""
+    if names:
+        variables = inventory.groups["all"].vars
+        variables["fleet_group_names"] = {**variables.get("fleet_group_names", {}), **as_data(dict(names))}
+
+
+def identities(inventory: Any) -> dict[str, tuple[str, str, str]]:
+    """Whose the names are that earlier inventory files gave; hosts of other inventories are not told apart."""
+    return {
+        name: (host.vars["fleet_cloud"], host.vars["fleet_account"], host.vars["fleet_instance_id"])
+        for name, host in inventory.hosts.items()
+        if {"fleet_cloud", "fleet_account", "fleet_instance_id"} <= host.vars.keys()
+    }
+
+
+def plain(value: Any) -> Any:
+    """What an API said as plain data: moments become text (ISO 8601), and what has no such form is left to ``str``."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return value.isoformat() if isinstance(value, (datetime, date)) else str(value)
