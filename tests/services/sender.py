@@ -17,18 +17,17 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.brief import brief_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._delivery.records import read_deliveries
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_entries
+from ansible_collections.bankops.fleet.tests.fakes.authority import Authority, make_authority
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 from ansible_collections.bankops.fleet.tests.fakes.report_documents import document
 from ansible_collections.bankops.fleet.tests.services.receivers import (
     HOST,
     PASSWORD,
     USER,
-    Authority,
     Mailbox,
     Store,
     Webhooks,
     mail_server,
-    make_authority,
     object_store,
     silent_server,
     webhook_server,
