@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
@@ -30,12 +31,16 @@ class Authority:
     context: ssl.SSLContext
 
 
-def make_authority(folder: Path, name: str) -> Authority:
-    """An authority nobody has heard of: whoever shall trust it must be told its ``ca_file``."""
+def make_authority(folder: Path, name: str, hosts: Sequence[str] = ()) -> Authority:
+    """An authority nobody has heard of: whoever shall trust it must be told its ``ca_file``.
+
+    ``hosts`` are names that the server has besides ``localhost``.
+    """
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(timezone.utc)
-    alternatives = x509.SubjectAlternativeName([x509.IPAddress(ip_address(_HOST)), x509.DNSName("localhost")])
+    names = map(x509.DNSName, ("localhost", *hosts))
+    alternatives = x509.SubjectAlternativeName([x509.IPAddress(ip_address(_HOST)), *names])
 
     def certificate(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         builder = x509.CertificateBuilder(ca_name, subject, public, x509.random_serial_number())
