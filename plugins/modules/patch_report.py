@@ -13,7 +13,9 @@ short_description: Make the reports of a cycle
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Makes the summary of each plan, or the report of its result, from the plan and its ledger alone.
+  - Makes the summary of each plan, or the report of its result, from the plan and its ledger alone, and keeps it beside
+    the plan, so that its seal covers it.
+  - What was sealed stays as it was. Of a sealed plan it shows the same, and keeps nothing.
 extends_documentation_fragment:
   - bankops.fleet.attributes
   - bankops.fleet.controller
@@ -35,6 +37,14 @@ options:
     description: Fail when a host did not come out well, after the reports are made.
     type: bool
     default: false
+  formats:
+    description:
+      - In which formats the report of a result is kept, V(html), V(json), V(csv), V(xlsx), V(oscal) or V(pdf). Files of
+        other formats, which an earlier report left beside the plan, are taken away.
+      - V(pdf) needs WeasyPrint.
+    type: list
+    elements: str
+    default: [html, json, csv, xlsx, oscal]
   user_requests:
     description:
       - By tenant, the counts of its users' requests during the cycle, C(requests) and C(failed), when something
@@ -53,8 +63,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reports:
-  description: The paths of the reports by tenant.
+  description:
+    - By tenant, the path of the summary or of the page, or of the first file where V(html) is not among O(formats).
+    - A tenant whose plan is sealed is not named, for its reports stay as they were sealed.
   returned: success
   type: dict
   sample: {alpha: /srv/fleet/tenants/alpha/plans/0c5e/report.html}
+files:
+  description: The paths of all files of each report, by tenant and format, where O(stage) is V(result).
+  returned: success
+  type: dict
+  sample:
+    alpha:
+      html: [/srv/fleet/tenants/alpha/plans/0c5e/report.html]
+      oscal: [/srv/fleet/tenants/alpha/plans/0c5e/oscal/assessment-results.json]
 """

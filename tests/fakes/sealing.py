@@ -27,15 +27,21 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.approve im
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.build import build
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import ScopeKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.kept import USUAL, put_reports
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Wanted
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal import verification
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.chain import Anchor, read_anchors
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import contents, sums_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import signers_line
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, SUMS, Seal, Why, principal_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import Sealed, Sealer, seal_plan
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.verification import Wanted, verify_evidence
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.verification import verify_evidence
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
+from ansible_collections.bankops.fleet.tests.fakes.scans import pending
 
 OWNER = this_owner(os.getpid())
 
@@ -51,6 +57,24 @@ def make_key(folder: Path, name: str) -> Path:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return path
+
+
+def _facts(mark: str) -> dict[str, Any]:
+    """What a scan found on a host, and what of it is to be changed."""
+    change = {"name": f"{mark}openssl", "arch": "amd64", "action": "upgrade", "installed": "3.0", "candidate": "3.1"}
+    return {
+        "identity": {"machine_id": "0" * 32, "instance_id": "unknown"},
+        "placement": {"cloud": "onprem", "region": f"{mark}region", "environment": "production"},
+        "manager": "apt",
+        "exactness": "version",
+        "transaction": [change],
+        "pending": [{**pending(change, cves=["CVE-2026-1"]), "first_seen": "2026-01-01"}],
+        "holds": [],
+        "waivers": [],
+        "gates": [{"name": "disk", "verdict": "pass", "evidence": f"{mark}enough"}],
+        "state_digest": "d" * 64,
+        "estimated_seconds": 60,
+    }
 
 
 def put_seal(book: Book) -> None:
@@ -96,7 +120,14 @@ class Site:
 
     def policy(self, approval: str = "signature") -> dict[str, Any]:
         """What is frozen in the plan about approvals."""
-        return {"approval": approval, "approval_signers": str(self.people), "approval_hours": 72, "hooks": {}}
+        return {
+            "approval": approval,
+            "approval_signers": str(self.people),
+            "approval_hours": 72,
+            "hooks": {},
+            "overrides": [],
+            "service_levels": {},
+        }
 
     def freeze(
         self,
@@ -113,8 +144,7 @@ class Site:
         with self.state.write_plan(tenant) as writer:
             entries = {}
             for name in names:
-                change = {"name": f"{mark}openssl", "arch": "amd64", "action": "upgrade"}
-                document = {"format": 1, "host": name, "tenant": tenant, "transaction": [change]}
+                document = {"format": 1, "host": name, "tenant": tenant, **_facts(mark)}
                 digest = writer.put_host(name, {**document, "policy": self.policy(approval)})
                 entry = {"wave": "all", "cluster": None, "decision": "patch", "reason": mark, "updates": 1}
                 entries[name] = {"digest": digest, **entry}
@@ -125,6 +155,10 @@ class Site:
                     "cycle": cycle,
                     "created": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
                     "expires": f"{utc_now() + expires:%Y-%m-%dT%H:%M:%SZ}",
+                    "policy_digest": "c" * 64,
+                    "revision": "0f3c2d1",
+                    "query": {"inventory": f"{mark}inventory", "hosts": "fleet", "limit": None},
+                    "missing": [],
                     "waves": [{"name": "all", "soak_minutes": 0, "batches": [names]}],
                     "limits": {"max_failed": 0, "cluster_max_down": {}},
                     "hosts": entries,
@@ -196,6 +230,11 @@ class Site:
         for name in ("summary.md", "report.html"):
             self.state.put_report(book.tenant, book.plan, name, f"<p>{', '.join(book.head['hosts'])}</p>\n".encode())
 
+    def report_in_full(self, book: Book) -> None:
+        """The report of its result as patch_report.yml makes it, in all formats."""
+        wanted = Wanted(ScopeKind.PLAN, (book.tenant,), plan=book.plan)
+        put_reports(self.state, book.tenant, book.plan, build(self.state, wanted, utc_now()), USUAL)
+
     def patched(self, tenant: str = "alpha", cycle: str = "2026-11", **how: Any) -> Book:
         """A plan that was approved, applied and reported."""
         book = self.freeze(tenant, cycle, **how)
@@ -220,7 +259,7 @@ class Site:
         """What an auditor finds."""
         judged: dict[str, Any] = {"signers": self.signers, "approval_signers": None, "anchors": [], "tenants": []}
         complete: Mapping[str, Any] = {**judged, "until": None, "now": utc_now(), **wanted}
-        found = verify_evidence(folder or self.bundles, self.state if state else None, Wanted(**complete))
+        found = verify_evidence(folder or self.bundles, self.state if state else None, verification.Wanted(**complete))
         return list(found.findings)
 
     def anchors(self, given: list[dict[str, Any]]) -> list[Anchor]:

@@ -14,17 +14,22 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import P
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import Facts, gather, render_console
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.documents import Documents
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import read_history
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import unless_sealed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 
 @collector_paused()
-def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], str]:
-    """The lines for the console, and where the Markdown is. Raises FleetError as the state does."""
-    return put_summary(state, _facts(state, tenant, plan))
+def summarise(state: State, tenant: str, plan: str) -> tuple[list[str], str | None]:
+    """The lines for the console, and where the Markdown is; None for a sealed plan, whose own stays as it was sealed.
+
+    Raises FleetError as the state does.
+    """
+    facts = _facts(state, tenant, plan)
+    return unless_sealed(state, tenant, plan, lambda: put_summary(state, facts)) or (render_console(facts), None)
 
 
 def put_summary(state: State, facts: Facts) -> tuple[list[str], str]:
-    """The same for facts that were gathered already."""
+    """The lines for the console, and where the Markdown is put beside the plan, which is not sealed."""
     path = state.put_report(facts.head["tenant"], facts.plan, "summary.md", markdown(facts).encode())
     return render_console(facts), path
 

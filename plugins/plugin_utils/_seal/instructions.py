@@ -117,7 +117,9 @@ What is here:
 plan.json, hosts/          what was to be changed, on which hosts; the plan is found by its SHA-256
 ledger.jsonl               what was done, in order; each line has the SHA-256 of the line before
 approvals/                 who approved it
-reports/                   reports that were made of it before it was sealed
+reports/                   what was reported of it before it was sealed; report.html and summary.md are for people
+reports/csv/, *.xlsx       the same result for spreadsheets
+reports/oscal/, *.json     the same result for programs
 seal.json                  what it came to: hosts by outcome, attempts, the length of the ledger, the seal before
 allowed_signers.*          who might seal and who might approve at that time
 """

@@ -6,42 +6,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Document
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.csv_files import write_csv
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats import (
+    csv_files,
+    html,
+    json_file,
+    oscal,
+    pdf,
+    xlsx,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.history_page import Links, write_history
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.html import write_html
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.json_file import write_json
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.oscal import write_oscal
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.pdf import require_weasyprint, write_pdf
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.xlsx import write_xlsx
 
 Format = Callable[[Document, Path], list[Path]]
 """Writes its file or files into a folder, each whole or not at all; returns their paths."""
 
 FORMATS: dict[str, Format] = {
-    "html": write_html,
-    "json": write_json,
-    "csv": write_csv,
-    "xlsx": write_xlsx,
-    "oscal": write_oscal,
-    "pdf": write_pdf,
+    "html": html.write_html,
+    "json": json_file.write_json,
+    "csv": csv_files.write_csv,
+    "xlsx": xlsx.write_xlsx,
+    "oscal": oscal.write_oscal,
+    "pdf": pdf.write_pdf,
 }
+
+_NAMES = frozenset(each.NAME for each in (html, json_file, csv_files, xlsx, oscal, pdf))
+"""The file or folder of each."""
 
 HISTORY = "history"
 """The page of all cycles; unlike the formats it knows where other reports and the bundles are."""
 
 
-def check_formats(names: Iterable[str]) -> None:
-    """Refuse what could not be written, before anything is.
+def check_formats(names: Collection[str], *, of_a_plan: bool = False) -> None:
+    """Refuse what could not be written, before anything is; of a single plan also the history, and no format at all.
 
     Raises FleetError: ``bad_format`` for an unknown one, ``format_unavailable`` for a PDF without WeasyPrint.
     """
-    known = (*FORMATS, HISTORY)
+    known = tuple(FORMATS) if of_a_plan else (*FORMATS, HISTORY)
+    if of_a_plan and not names:
+        raise FleetError("formats: names no format.", kind="bad_format", remedy=f"The formats are {', '.join(known)}.")
     for name in names:
         if name not in known:
             raise FleetError(
@@ -50,7 +57,12 @@ def check_formats(names: Iterable[str]) -> None:
                 remedy=did_you_mean(name, known) or f"The formats are {', '.join(known)}.",
             )
         if name == "pdf":
-            require_weasyprint()
+            pdf.require_weasyprint()
+
+
+def is_written(name: str) -> bool:
+    """Whether a file of this path, as seen from the folder of a report, is one that a format writes."""
+    return name.partition("/")[0] in _NAMES
 
 
 def write_reports(document: Document, folder: Path, names: Iterable[str], links: Links) -> dict[str, list[str]]:

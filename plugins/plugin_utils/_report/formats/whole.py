@@ -23,7 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises FleetError of kind ``report_unwritable`` when the operating system refuses.
     """
-    with _refusals(path):
+    with refusals(path):
         make_folders(path.parent)
         temporary = _beside(path)
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -43,7 +43,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
     Raises FleetError of kind ``report_unwritable`` when the operating system refuses.
     """
-    with _refusals(path):
+    with refusals(path):
         make_folders(path.parent)
         temporary, former = _beside(path), _beside(path)
         temporary.mkdir(mode=0o700)
@@ -71,7 +71,8 @@ def _beside(path: Path) -> Path:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def refusals(path: Path) -> Iterator[None]:
+    """Raise FleetError of kind ``report_unwritable`` where the operating system refuses to write there."""
     try:
         yield
     except OSError as problem:

@@ -95,7 +95,7 @@ def test_a_pdf_without_its_library_is_refused_before_any_other_format_is_written
     def missing() -> None:
         raise FleetError("no WeasyPrint", kind="format_unavailable")
 
-    monkeypatch.setattr(registry, "require_weasyprint", missing)
+    monkeypatch.setattr(registry.pdf, "require_weasyprint", missing)
     registry.check_formats(["html", "xlsx", "history"])
     with pytest.raises(FleetError, match="no WeasyPrint"):
         registry.check_formats(["html", "pdf"])

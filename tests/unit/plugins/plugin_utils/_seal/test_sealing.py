@@ -21,6 +21,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import left_by, refuse_unfinished
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal import sealing
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import unless_sealed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import key_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import seal_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
@@ -194,6 +195,23 @@ def test_nothing_is_added_to_a_sealed_plan_by_anything_here(site: Site) -> None:
         assert refused.value.kind == "plan_sealed"
         assert "take a change back" in refused.value.remedy
     assert site.verify(state=True) == []
+
+
+def test_what_is_written_unless_it_is_sealed_may_be_sealed_meanwhile(site: Site) -> None:
+    book = site.patched()
+
+    def put(content: bytes, *, seal_first: bool) -> str:
+        if seal_first:
+            site.seal(book)
+        return site.state.put_report("alpha", book.plan, "report.html", content)
+
+    assert unless_sealed(site.state, "alpha", book.plan, lambda: put(b"anew", seal_first=False))
+    assert unless_sealed(site.state, "alpha", book.plan, lambda: put(b"later", seal_first=True)) is None
+    assert unless_sealed(site.state, "alpha", book.plan, lambda: put(b"later", seal_first=False)) is None
+    assert site.state.get_report("alpha", book.plan, "report.html") == b"anew"
+    with pytest.raises(FleetError) as other:
+        unless_sealed(site.state, "beta", book.plan, lambda: site.state.put_report("beta", book.plan, "x", b""))
+    assert other.value.kind == "plan_missing"
 
 
 def test_a_plan_whose_ledger_grew_after_its_seal_is_an_error(site: Site) -> None:
