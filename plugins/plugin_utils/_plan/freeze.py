@@ -245,7 +245,12 @@ def _document(
         "host": scanned.host,
         "tenant": policy.tenant,
         "identity": {"machine_id": host_state.get("machine_id"), "instance_id": policy.instance_id},
-        "placement": {"cloud": policy.cloud, "region": policy.region, "environment": policy.environment},
+        "placement": {
+            "cloud": policy.cloud,
+            "account": policy.account,
+            "region": policy.region,
+            "environment": policy.environment,
+        },
         "manager": packages.get("manager"),
         "exactness": "version",
         "selection": updates.selection,

@@ -81,7 +81,7 @@ class HostDocument(TypedDict):
     tenant: str
     identity: dict[str, str | None]
     placement: NotRequired[dict[str, str]]
-    """``cloud``, ``region`` and ``environment``. Plans of before have none, and no ``waivers``."""
+    """``cloud``, ``account``, ``region`` and ``environment``. Plans of before have none, and no ``waivers``."""
     manager: str | None
     exactness: str
     selection: dict[str, Any]

@@ -64,6 +64,7 @@ PLACEMENT = (
     "fleet_wave",
     "fleet_instance_id",
     "fleet_cloud",
+    "fleet_account",
     "fleet_region",
     "fleet_environment",
     "fleet_incomplete",
@@ -113,6 +114,7 @@ class Policy:
     wave: str
     instance_id: str
     cloud: str
+    account: str
     region: str
     environment: str
     incomplete: Any
@@ -320,6 +322,7 @@ def _policy(values: Mapping[str, Any], host: str, exceptions: Exceptions) -> Pol
         "wave": values["fleet_wave"],
         "instance_id": values["fleet_instance_id"],
         "cloud": values["fleet_cloud"],
+        "account": values["fleet_account"],
         "region": values["fleet_region"],
         "environment": values["fleet_environment"],
         "incomplete": values.get("fleet_incomplete"),

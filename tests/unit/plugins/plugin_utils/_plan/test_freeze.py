@@ -262,9 +262,14 @@ def test_the_query_that_found_the_population_is_frozen(state: FolderState) -> No
 
 
 def test_a_host_keeps_where_it_is_and_what_it_is_for(state: FolderState) -> None:
-    place = {"fleet_cloud": "aws", "fleet_region": "eu-central-1", "fleet_environment": "production"}
+    place = {
+        "fleet_cloud": "aws",
+        "fleet_account": "123456789012",
+        "fleet_region": "eu-central-1",
+        "fleet_environment": "production",
+    }
     _entry, document = one(state, scan(), place)
-    assert document["placement"] == {"cloud": "aws", "region": "eu-central-1", "environment": "production"}
+    assert document["placement"] == {name.removeprefix("fleet_"): value for name, value in place.items()}
     _entry, document = one(state, scan())
     assert set(document["placement"].values()) == {"unknown"}
 
