@@ -1,0 +1,128 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Google's APIs as one account calls them: its credentials, the way there, one policy of trying again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import google.auth
+import httplib2
+from google.auth import impersonated_credentials
+from google.auth.transport.requests import AuthorizedSession, Request
+from googleapiclient import discovery
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import (
+    LIBRARY_ERRORS,
+    explained,
+    judge,
+    malformed,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline, retrying
+
+_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+# A single answer takes no longer, however much time there is for all.
+_LONGEST_SECONDS = 60.0
+
+# What the libraries warn of is among our problems. It goes to a log, if there is one, and not between our lines.
+for _library in ("google", "googleapiclient"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+
+class Google:
+    """Google's APIs with the default credentials. Threads may share it: each has connections of its own."""
+
+    def __init__(self, scope: Scope, access: Sequence[str], impersonate: str, deadline: Deadline) -> None:
+        """Get a token for the OAuth scopes ``access``, for the service account ``impersonate`` unless that is empty.
+
+        Raises SourceError. What stands against the credentials is so said once, and not for every project.
+        """
+        try:
+            credentials, _project = google.auth.default(scopes=[_PLATFORM] if impersonate else access)
+            if impersonate:
+                credentials = impersonated_credentials.Credentials(credentials, impersonate, access)
+            retrying(lambda: credentials.refresh(partial(Request(), timeout=_limit(deadline))), judge, deadline)
+        except LIBRARY_ERRORS as problem:
+            # Neither here nor below is the problem chained: a traceback would show what came from the token endpoint.
+            raise explained(problem, scope, "google.auth.default") from None
+        self._credentials = credentials
+        self._of_thread = threading.local()
+
+    def service(self, name: str, version: str, base: str = "") -> Any:
+        """An API, by the document of it that comes with the library; ``base`` is its address, if another one."""
+        options = {"api_endpoint": base} if base else None
+        http = _Transport(self._credentials)
+        return discovery.build(
+            name, version, http=http, client_options=options, static_discovery=True, cache_discovery=False
+        )
+
+    def pages(
+        self,
+        method: Callable[..., Any],
+        scope: Scope,
+        deadline: Deadline,
+        empty: Callable[[Exception], bool] = lambda _problem: False,
+        **parameters: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """The pages that a method of a service lists; none for a problem that is ``empty``. Raises SourceError."""
+        while True:
+            request = method(**parameters)
+            execute = partial(request.execute, http=self._transport(deadline))
+            try:
+                page = retrying(execute, judge, deadline)
+            except LIBRARY_ERRORS as problem:
+                if empty(problem):
+                    return
+                raise explained(problem, scope, request.methodId) from None
+            # The library passes on as it is what is no JSON.
+            if not isinstance(page, dict):
+                raise malformed("no JSON object", scope, request.methodId)
+            yield page
+            if not page.get("nextPageToken"):
+                return
+            parameters["pageToken"] = page["nextPageToken"]
+
+    def _transport(self, deadline: Deadline) -> _Transport:
+        """That of this thread: to be connected again for each project would cost more than to read it."""
+        transport: _Transport | None = getattr(self._of_thread, "transport", None)
+        if transport is None:
+            transport = self._of_thread.transport = _Transport(self._credentials)
+        transport.deadline = deadline
+        return transport
+
+
+class _Transport:
+    """How the library sends its requests: by the session of google-auth.
+
+    The library's own way is httplib2, which leaves HTTPS_PROXY aside without a word where PySocks is missing, has a
+    variable of its own for certificate authorities, and one time limit for all requests.
+    """
+
+    deadline: Deadline
+
+    def __init__(self, credentials: Any) -> None:
+        # The library looks here for whose universe they are.
+        self.credentials = credentials
+        self._session = AuthorizedSession(credentials)
+
+    def request(
+        self, uri: str, method: str = "GET", body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[httplib2.Response, bytes]:
+        # No API redirects; a portal does, to where the token must not go.
+        answer = self._session.request(
+            method, uri, data=body, headers=headers, timeout=_limit(self.deadline), allow_redirects=False
+        )
+        response = httplib2.Response({**answer.headers, "status": str(answer.status_code)})
+        response.reason = answer.reason
+        return response, answer.content
+
+
+def _limit(deadline: Deadline) -> float:
+    return max(0.1, min(_LONGEST_SECONDS, deadline.left))
