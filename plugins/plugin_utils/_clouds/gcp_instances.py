@@ -35,11 +35,11 @@ _POWER = {
     "SUSPENDED": Power.STOPPED,
     "TERMINATED": Power.STOPPED,
 }
-# Google's own images carry a licence that names system and version: debian-12-bookworm, ubuntu-2204-lts, rhel-9-server,
+# Google's own images carry a licence that begins with their system: debian-12-bookworm, ubuntu-2204-lts, rhel-9-server,
 # sles-sap-15, windows-server-2022-dc. Others, of databases and options, stand beside it.
 _LICENCE = re.compile(
     r".*projects/[a-z-]+-cloud/global/licenses/"
-    r"(debian|ubuntu|rhel|centos|rocky|almalinux|sles|windows)(?:-[a-z]+)*-(\d+)(?:-.*)?"
+    r"(almalinux|centos|debian|oracle|rhel|rocky|sles|ubuntu|windows)(?:-.*)?"
 )
 
 
@@ -121,12 +121,10 @@ def _first(entries: Iterable[Mapping[str, Any]], key: str) -> str:
 
 
 def _system(disks: Iterable[Mapping[str, Any]]) -> str:
-    """Like ``debian12`` or ``windows2022``: what the image was that the boot disk was made from."""
+    """The system of the image that the boot disk was made from."""
     for licence in next((disk.get("licenses", ()) for disk in disks if disk.get("boot")), ()):
-        found = _LICENCE.fullmatch(licence)
-        if found:
-            system, version = found.groups()
-            return f"{system}{version[:2]}.{version[2:]}" if system == "ubuntu" else f"{system}{version}"
+        if found := _LICENCE.fullmatch(licence):
+            return found.group(1)
     return UNKNOWN
 
 

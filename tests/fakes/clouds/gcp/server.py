@@ -20,6 +20,8 @@ from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp.google import Fake
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two packets, and nobody shall wait for the second.
+    disable_nagle_algorithm = True
     google: FakeGoogle
     certificate: ssl.SSLContext | None
     closing: threading.Event
