@@ -72,10 +72,9 @@ _CODES: tuple[tuple[str, str, str], ...] = (
         " regions.",
     ),
     (
-        "UnauthorizedOperation|AccessDenied|UnauthorizedAccess|NotAuthorized",
+        "UnauthorizedOperation|AccessDenied|UnauthorizedAccess|NotAuthorized|40[13]$",
         "access_denied",
-        f"Allow {{call}} in the policies of who asks, and see that no service control policy denies it ({PAGE})."
-        " For sts:AssumeRole, the role must exist, and its trust policy name who asks and the external_id.",
+        f"Allow {{call}} in the policies of who asks, and see that no service control policy denies it ({PAGE}).",
     ),
     (
         "AWSOrganizationsNotInUse",
@@ -167,6 +166,8 @@ def _refused(problem: exceptions.ClientError, scope: Scope, call: str) -> Source
             if re.match(codes, code):
                 kind, remedy = its_kind, its_remedy
                 break
+    if kind == "access_denied" and call == "sts:AssumeRole":
+        remedy += " The role must be there, and its trust policy must name who asks, and the external_id."
     for name, value in (("call", call), ("region", scope.region or "the region"), ("account", scope.account)):
         remedy = remedy.replace(f"{{{name}}}", value)
     return SourceError(scope, call, what, kind=kind, remedy=remedy)
