@@ -1,0 +1,242 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Azure as a source of machines: the virtual machines and scale sets of subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_machines import Population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError, said
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
+
+if TYPE_CHECKING:
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_calls import ResourceManager
+
+ALL = "all"
+REPORTED, PROVISIONED = "reported", "provisioned"
+# Versions of the APIs: what azure-mgmt-compute 33 and azure-mgmt-network 28 ask for, so that every cloud has them.
+# Of the interfaces of scale sets there is no newer one.
+COMPUTE = "2024-07-01"
+NETWORK = "2024-03-01"
+NETWORK_OF_SCALE_SETS = "2018-10-01"
+SUBSCRIPTIONS = "2022-12-01"
+
+_CREDENTIALS = {
+    *("secret", "client_secret", "password", "ad_user", "username", "client_certificate_path", "x509_certificate_path"),
+    *("x509_private_key_path", "thumbprint", "token", "access_token"),
+}
+_ID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_EXAMPLE = "0b1f6471-1bf0-4dda-aec3-cb9272f09590"
+_AUTHORITY = "https://login.example.com"
+_HOST = r"https://[A-Za-z0-9.-]+(:\d{1,5})?"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cloud: where its resource manager is, what tokens are for there, and who issues them.
+
+    An empty ``authority`` is that of the environment, or else of the public cloud.
+    """
+
+    endpoint: str
+    audience: str
+    authority: str = ""
+
+
+# As azure.mgmt.core.tools.get_arm_endpoints and azure.identity.AzureAuthorityHosts have them.
+CLOUDS = {
+    "AzureCloud": Place("https://management.azure.com", "https://management.azure.com"),
+    "AzureUSGovernment": Place(
+        "https://management.usgovcloudapi.net",
+        "https://management.core.usgovcloudapi.net",
+        "https://login.microsoftonline.us",
+    ),
+    "AzureChinaCloud": Place(
+        "https://management.chinacloudapi.cn",
+        "https://management.chinacloudapi.cn",
+        "https://login.chinacloudapi.cn",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the inventory file says of a source."""
+
+    subscriptions: tuple[str, ...]
+    """Ids in lower case, or ``all`` alone."""
+    tenant: str
+    client_id: str
+    """Which identity, of a workload or of a machine that has several; empty for the environment's."""
+    place: Place
+    believe_model: bool
+    """Whether a machine that was made with the agent is taken for one that is reached by it."""
+
+
+class AzureSource:
+    """The machines of subscriptions. Nothing is loaded and nobody asked before ``scopes``."""
+
+    def __init__(self, name: str, options: Options, *, raw: bool) -> None:
+        self.name = name
+        self._options = options
+        self._raw = raw
+        self._manager: ResourceManager
+
+    def scopes(self, deadline: Deadline) -> Sequence[Scope]:
+        """The subscriptions. Raises SourceError."""
+        everything = Scope(self.name)
+        self._manager = _load(self._options, everything)
+        self._manager.authenticate(everything)
+        subscriptions = self._options.subscriptions
+        if subscriptions == (ALL,):
+            subscriptions = self._subscriptions(everything, deadline)
+        return [Scope(self.name, account=subscription) for subscription in subscriptions]
+
+    def machines(self, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
+        """The machines of a subscription, by as few calls as Azure allows. Raises SourceError."""
+        listing = partial(_each, self._manager, scope, deadline)
+        compute = f"/subscriptions/{scope.account}/providers/Microsoft.Compute"
+        network = f"/subscriptions/{scope.account}/providers/Microsoft.Network"
+        population = self._population(scope)
+        machines = f"{compute}/virtualMachines", COMPUTE, "Microsoft.Compute/virtualMachines/read"
+        listing(population.add_machine, *machines)
+        if population:
+            # What runs is told by the same listing, but not together with the rest.
+            listing(population.add_status, *machines, statusOnly="true")
+            interfaces = f"{network}/networkInterfaces", NETWORK, "Microsoft.Network/networkInterfaces/read"
+            listing(population.add_interface, *interfaces)
+        if population.has_public_addresses:
+            addresses = f"{network}/publicIPAddresses", NETWORK, "Microsoft.Network/publicIPAddresses/read"
+            listing(population.add_public_address, *addresses)
+        yield from population.machines()
+        scale_sets: list[str] = []
+        listing(
+            lambda resource: _keep_uniform(resource, scale_sets),
+            f"{compute}/virtualMachineScaleSets",
+            COMPUTE,
+            "Microsoft.Compute/virtualMachineScaleSets/read",
+        )
+        for scale_set in scale_sets:
+            yield from self._instances(scale_set, scope, deadline)
+
+    def _instances(self, scale_set: str, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
+        """The instances of a uniform scale set, which no listing of the subscription has."""
+        listing = partial(_each, self._manager, scope, deadline)
+        action = "Microsoft.Compute/virtualMachineScaleSets/{}/read"
+        population = self._population(scope)
+        listing(
+            lambda resource: population.add_machine(resource, scale_set),
+            f"{scale_set}/virtualMachines",
+            COMPUTE,
+            action.format("virtualMachines"),
+            **{"$expand": "instanceView"},
+        )
+        if population:
+            interfaces = f"{scale_set}/networkInterfaces", NETWORK_OF_SCALE_SETS, action.format("networkInterfaces")
+            listing(population.add_interface, *interfaces)
+        if population.has_public_addresses:
+            addresses = f"{scale_set}/publicipaddresses", NETWORK_OF_SCALE_SETS, action.format("publicIPAddresses")
+            listing(population.add_public_address, *addresses)
+        yield from population.machines()
+
+    def _population(self, scope: Scope) -> Population:
+        return Population(scope.account, believe_model=self._options.believe_model, raw=self._raw)
+
+    def _subscriptions(self, scope: Scope, deadline: Deadline) -> tuple[str, ...]:
+        """The ids of all subscriptions that the credentials see; one that is switched off still has machines."""
+        call = "Microsoft.Resources/subscriptions/read"
+        found: list[str] = []
+
+        def keep(resource: dict[str, Any]) -> None:
+            if resource["state"] != "Deleted":
+                found.append(resource["subscriptionId"].lower())
+
+        _each(self._manager, scope, deadline, keep, "/subscriptions", SUBSCRIPTIONS, call)
+        if not found:
+            what, remedy = "no subscription is visible", "Assign a role to who asks, or name the tenant or the ids."
+            raise SourceError(scope, call, what, kind="not_found", remedy=remedy)
+        return tuple(sorted(found))
+
+
+def read_source(entry: Entry, name: str, *, raw: bool) -> AzureSource:
+    """The source that an entry of the inventory file describes; its faults are noted in ``entry``."""
+    remedy = "Let azure-identity find it: in the environment, a workload or managed identity, or a login of az."
+    entry.refuse_credentials(_CREDENTIALS, remedy)
+    place = CLOUDS[entry.text("cloud", "AzureCloud", choices=tuple(CLOUDS))]
+    endpoint = entry.text("endpoint", place.endpoint, pattern=f"{_HOST}/?", example=place.endpoint)
+    options = Options(
+        subscriptions=_read_subscriptions(entry),
+        tenant=entry.text("tenant", pattern=r"[A-Za-z0-9.-]{1,253}", example=_EXAMPLE),
+        client_id=entry.text("client_id", pattern=_ID, example=_EXAMPLE),
+        place=Place(
+            endpoint.rstrip("/"),
+            entry.text("audience", place.audience, pattern=r"https://[^\s@?#]+", example=place.audience),
+            entry.text("authority", place.authority, pattern=rf"{_HOST}(/[\w.-]+)*/?", example=_AUTHORITY),
+        ),
+        believe_model=entry.text("agent", REPORTED, choices=(REPORTED, PROVISIONED)) == PROVISIONED,
+    )
+    return AzureSource(name, options, raw=raw)
+
+
+def _read_subscriptions(entry: Entry) -> tuple[str, ...]:
+    known = len(entry.faults.lines)
+    found = entry.texts("subscriptions", (ALL,), pattern=f"{ALL}|{_ID}", example=_EXAMPLE)
+    if not found and len(entry.faults.lines) == known:
+        entry.fault("subscriptions", "names none", f"Write a list of ids, or {ALL} for every one that is visible.")
+    elif ALL in found and found != (ALL,):
+        entry.fault("subscriptions", f"has {ALL} beside others", f"Write {ALL} alone, or ids alone.")
+    return tuple(dict.fromkeys(each.lower() for each in found))
+
+
+def _load(options: Options, scope: Scope) -> ResourceManager:
+    try:
+        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_calls import ResourceManager, Who
+    except ImportError as problem:
+        raise SourceError(
+            scope,
+            "the library of Azure",
+            said(problem),
+            kind="library_missing",
+            remedy="Run pip install -r requirements-azure.txt of this collection.",
+        ) from None
+    place = options.place
+    who = Who(options.tenant, options.client_id, place.authority)
+    return ResourceManager(place.endpoint, place.audience, who)
+
+
+def _each(
+    manager: ResourceManager,
+    scope: Scope,
+    deadline: Deadline,
+    add: Callable[[dict[str, Any]], None],
+    path: str,
+    version: str,
+    call: str,
+    **query: str,
+) -> None:
+    """Add every entry of a listing to what is known. Raises SourceError."""
+    for resource in manager.listing(path, version, call, scope, deadline, **query):
+        try:
+            add(resource)
+        except (AttributeError, KeyError, TypeError) as problem:
+            missing = f"{problem} is missing" if isinstance(problem, KeyError) else type(problem).__name__
+            what = f"{said(resource.get('id', 'an entry'))} is not as the API documents it ({said(missing)})"
+            remedy = "See that it is Azure that answers; if it is, please report it with this line."
+            raise SourceError(scope, call, what, kind="answer_malformed", remedy=remedy) from None
+
+
+def _keep_uniform(resource: dict[str, Any], found: list[str]) -> None:
+    """Note the id of a uniform scale set; what is in the others is listed among the virtual machines."""
+    if resource["properties"].get("orchestrationMode") != "Flexible":
+        identity = resource["id"]
+        if not identity.startswith("/subscriptions/") or "?" in identity or "#" in identity:
+            raise TypeError
+        found.append(identity)
