@@ -191,7 +191,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine im
     named_population,
     read_sources,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import OWN, GroupNames
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 SUFFIXES = ("multicloud.yml", "multicloud.yaml")
@@ -223,20 +223,26 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _fill(self, path: str, cache: bool) -> None:
         configuration = read_configuration(self.loader.load_from_file(path, cache="none"), path, self.loader)
         self._read_config_data(path)
-        self._group_names = GroupNames(to_safe_group_name)
-        store = (
-            MachineCache(self._cache, path, self.get_option("cache_connection")) if self.get_option("cache") else None
-        )
+        store = None
+        if self.get_option("cache"):
+            store = MachineCache(self._cache, path, self.get_option("cache_connection"))
         reading = read_sources(configuration, store, fresh=not cache)
-        known = populate.identities(self.inventory)
-        population = named_population(reading, configuration, groups={*OWN, *self.inventory.groups}, taken=known)
-        own: dict[str, frozenset[str]] = {}
+        files = [source for source in configuration.files if source.inventory]
+        self._group_names = GroupNames(to_safe_group_name)
+        population = named_population(
+            reading,
+            configuration,
+            self._group_names,
+            reserved={*self.inventory.groups, *(name for source in files for name in source.inventory.groups)},
+            taken=populate.identities(self.inventory),
+        )
         names = {host.name for host in population.hosts}
-        for source in configuration.files:
+        own: dict[str, frozenset[str]] = {}
+        for source in files:
             own.update(source.own)
             populate.add_files(self.inventory, source.inventory, source.own.keys() - names)
-        populate.add_hosts(self.inventory, population.hosts, self._group_names, own=own, raw=configuration.raw)
-        self._construct(names)
+        populate.add_hosts(self.inventory, population.hosts, own=own, raw=configuration.raw)
+        self._construct(sorted(names))
         populate.record_population(self.inventory, {"inventory": path, **population.record(reading.read)})
         populate.record_group_names(self.inventory, self._group_names.changed())
         if reading.problems:
@@ -249,7 +255,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if not (compose or groups or keyed):
             return
         strict = self.get_option("strict")
-        for name in sorted(names):
+        for name in names:
             host = self.inventory.hosts[name]
             self._set_composite_vars(compose, host.get_vars(), name, strict=strict)
             # What is composed of data is data: joined texts have lost the mark that says so.

@@ -31,7 +31,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import DEFAULT_KEYS
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import NEVER, Identity
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 # Ansible's loader of plugins was not made for threads.
@@ -48,8 +48,8 @@ class StaticSource:
     """Ansible's DataLoader, which knows the secrets of vaulted values."""
     inventory: Any = None
     """What Ansible read: an InventoryManager, once the machines are known."""
-    names: dict[Identity, str] = field(default_factory=dict)
-    """By machine, the name of its host."""
+    machines_by_name: dict[str, Identity] = field(default_factory=dict)
+    """By the name of a host, the identity of its machine."""
     own: dict[str, frozenset[str]] = field(default_factory=dict)
     """By host, the variables that its files give it, directly or by a group."""
 
@@ -58,16 +58,19 @@ class StaticSource:
         return [Scope(self.name)]
 
     def machines(self, scope: Scope, _deadline: Deadline) -> Iterator[Machine]:
-        """A machine for each host, but for those that are the controller itself."""
+        """A machine for each host, but for those that are the controller itself. Raises SourceError before any."""
         with _ONE_AT_A_TIME:
-            self.inventory = self._read(scope)
-        for host in self.inventory.hosts.values():
+            inventory = self._read(scope)
+        machines = []
+        for host in inventory.hosts.values():
             variables = combine_vars(get_group_vars(host.get_groups()), host.vars)
             if host.name not in NEVER:
                 machine = _machine(scope, host.name, variables)
-                self.names[machine.identity] = host.name
+                self.machines_by_name[host.name] = machine.identity
                 self.own[host.name] = frozenset(variables)
-                yield machine
+                machines.append(machine)
+        self.inventory = inventory
+        yield from machines
 
     def _read(self, scope: Scope) -> InventoryManager:
         inventory = InventoryManager(self.loader, sources=list(self.files), parse=False)
@@ -121,14 +124,16 @@ def _machine(scope: Scope, host: str, variables: Mapping[str, Any]) -> Machine:
 
 def _text(variables: Mapping[str, Any], name: str) -> str:
     value = variables.get(name)
-    if not isinstance(value, str) or "{" in value or value == UNKNOWN:
+    # Without quotes, the number of an account is a number to YAML and INI.
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
-    return str(value)
+    text = str(value)
+    return "" if "{" in text or text == UNKNOWN else text
 
 
 def _choice(scope: Scope, host: str, variables: Mapping[str, Any], name: str, choices: type[_Choice]) -> _Choice | None:
-    value = _text(variables, name)
-    if not value:
+    value = variables.get(name)
+    if value is None or value == UNKNOWN or (isinstance(value, str) and "{" in value):
         return None
     if value not in list(choices):
         raise SourceError(
@@ -144,7 +149,7 @@ def _choice(scope: Scope, host: str, variables: Mapping[str, Any], name: str, ch
 def _unreadable(scope: Scope, file: str, what: str) -> SourceError:
     return SourceError(
         scope,
-        show(file),
+        printable(file),
         what,
         kind="answer_malformed",
         remedy="See that ansible-inventory --list -i with this file alone shows its hosts.",

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
     UNKNOWN,
@@ -23,6 +23,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.condition
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import Placement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, is_address
+
+if TYPE_CHECKING:
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
 
 NAMED = 100
 """How many hosts of each kind the record of the population names; the groups have them all."""
@@ -38,7 +41,7 @@ class LeftOut(StrEnum):
 
 @dataclass(slots=True)
 class Host:
-    """A machine as the inventory has it; its ``name`` comes last, for it depends on all the others."""
+    """A machine as the inventory has it. ``groups`` and ``name`` come last: a name depends on all the others."""
 
     machine: Machine
     placement: Placement
@@ -48,7 +51,12 @@ class Host:
     seen_by: tuple[str, ...]
     """The scopes that named it."""
     left_out: LeftOut | None
+    groups: tuple[str, ...] = ()
     name: str = ""
+    sensor: SensorHost | None = None
+    """What Falcon knows of it."""
+    is_unprotected: bool = False
+    """Whether it runs, and Falcon was asked and knows no sensor of it."""
 
     @property
     def is_duplicate(self) -> bool:
@@ -76,6 +84,7 @@ class Population:
             "hosts": len(self.hosts),
             "planned": len(self.hosts) - sum(map(len, left_out.values())),
             "duplicates": sum(host.is_duplicate for host in self.hosts),
+            "unprotected": sum(host.is_unprotected for host in self.hosts),
             "clouds": dict(sorted(Counter(host.machine.cloud.value for host in self.hosts).items())),
             "left_out": {
                 reason: {"count": len(names), "hosts": sorted(names)[:NAMED]} for reason, names in left_out.items()
@@ -104,6 +113,17 @@ def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configurat
     return population
 
 
+def mark_sensors(hosts: Iterable[Host], sensors: Iterable[SensorHost], *, whole: bool) -> None:
+    """Say of each host what Falcon knows of it, joined by identity. Only when ``whole`` can one be missing there."""
+    latest: dict[Identity, SensorHost] = {}
+    for sensor in sorted(sensors, key=_last_seen):
+        # A machine that was installed anew has a sensor of then and one of now.
+        latest[sensor.identity] = sensor
+    for host in hosts:
+        host.sensor = latest.get(host.machine.identity)
+        host.is_unprotected = whole and host.sensor is None and host.machine.power == Power.RUNNING
+
+
 def _host(machine: Machine, placement: Placement, seen_by: tuple[str, ...], configuration: Configuration) -> Host:
     address = next(filter(is_address, (getattr(machine, name) for name in configuration.addresses)), "")
     transport = _transport(machine, address, configuration.transports)
@@ -122,6 +142,10 @@ def _transport(machine: Machine, address: str, preferred: Sequence[Transport]) -
         if (address and transport is Transport.SSH) or transport in machine.managed_by:
             return transport.value
     return UNKNOWN
+
+
+def _last_seen(sensor: SensorHost) -> tuple[str, str]:
+    return sensor.last_seen.isoformat() if sensor.last_seen else "", sensor.aid
 
 
 def _path(scope: Scope) -> str:

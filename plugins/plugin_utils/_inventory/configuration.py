@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import FalconSource
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.static import StaticSource
 
+SUFFIXES = ("multicloud.yml", "multicloud.yaml")
+"""How the names of inventory files end."""
 CLOUDS = ("aws", "azure", "gcp")
 FALCON, STATIC = "falcon", "static"
 TYPES = (*CLOUDS, FALCON, STATIC)

@@ -6,19 +6,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope, Source
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import pack, unpack
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Population, classify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import (
+    Population,
+    classify,
+    mark_sensors,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.gather import Reader, gather, problems_as_error
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import (
+    ALWAYS,
+    UNPROTECTED,
+    GroupNames,
+    groups_of,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, host_names
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
@@ -50,12 +64,12 @@ def read_sources(configuration: Configuration, store: Store | None = None, *, fr
     Only what was read as a whole is kept. Raises FleetError (``source_failed``) that names all problems, unless the
     configuration wants them marked.
     """
-    kept = None if store is None or fresh else store.get()
-    moment, machines = unpack(kept) if kept else (datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), {})
+    kept = None if store is None or fresh else _kept(store)
+    moment, machines = kept or (datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), {})
     sources = [*configuration.files, *(() if kept else configuration.clouds)]
     gathered = gather(
         [
-            *(Reader(source, source.machines) for source in sources),
+            *(Reader(source, partial(_identified, source)) for source in sources),
             *(Reader(source, source.sensors) for source in configuration.sensors),
         ],
         Deadline.after(configuration.timeout),
@@ -75,24 +89,78 @@ def read_sources(configuration: Configuration, store: Store | None = None, *, fr
     return reading
 
 
-def named_population(
-    reading: Reading, configuration: Configuration, *, groups: Collection[str], taken: Mapping[str, Identity]
-) -> Population:
-    """The population of a reading, in the order of its names.
+def _kept(store: Store) -> tuple[str, dict[Scope, list[Machine]]] | None:
+    """What a store has; what it cannot have from here is not there."""
+    text = store.get()
+    try:
+        return unpack(text) if text else None
+    except ValueError:
+        return None
 
-    ``groups`` and ``taken`` are names of groups and hosts that there are already (see ``host_names``).
+
+def _identified(source: Source, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
+    """The machines of a scope; without an id, two could not be told apart."""
+    for machine in source.machines(scope, deadline):
+        if not machine.instance_id:
+            raise SourceError(
+                scope,
+                "reading",
+                f"the machine {show(machine.name)} has no id",
+                kind="answer_malformed",
+                remedy="Look at the endpoint and at proxies on the way.",
+            )
+        yield machine
+
+
+def named_population(
+    reading: Reading,
+    configuration: Configuration,
+    groups: GroupNames,
+    *,
+    reserved: Collection[str],
+    taken: Mapping[str, Identity],
+) -> Population:
+    """The population of a reading, in the order of its names, each host with its groups.
+
+    ``reserved`` and ``taken`` are names of groups and hosts that there are already (see ``host_names``); a machine that
+    has a name keeps it.
+    Raises FleetError (``bad_inventory``) when files give one name to two machines.
     """
     population = classify(reading.machines, configuration)
-    fixed = {identity: name for source in configuration.files for identity, name in source.names.items()}
+    if configuration.sensors:
+        of_sensors = {source.name for source in configuration.sensors}
+        whole = all(problem.scope.source not in of_sensors for problem in reading.problems)
+        mark_sensors(population.hosts, chain.from_iterable(reading.sensors.values()), whole=whole)
+    reserved = {*reserved, *ALWAYS, UNPROTECTED}
+    for host in population.hosts:
+        host.groups = tuple(groups_of(host, groups))
+        reserved.update(host.groups)
+    in_files = _names_in_files(configuration)
+    fixed = {**{identity: name for name, identity in taken.items()}, **in_files}
+    taken = {**taken, **{name: identity for identity, name in in_files.items()}}
     others = [host for host in population.hosts if host.machine.identity not in fixed]
-    taken = {**taken, **{name: identity for identity, name in fixed.items()}}
-    names = host_names([host.machine for host in others], configuration.hostnames, groups=groups, taken=taken)
+    names = host_names([host.machine for host in others], configuration.hostnames, reserved=reserved, taken=taken)
     for host, name in zip(others, names, strict=True):
         host.name = name
     for host in population.hosts:
         host.name = host.name or fixed[host.machine.identity]
     population.hosts.sort(key=lambda host: host.name)
     return population
+
+
+def _names_in_files(configuration: Configuration) -> dict[Identity, str]:
+    """The names that files give their machines. To Ansible one name is one host, whatever else is said of it."""
+    fixed: dict[Identity, str] = {}
+    identities: dict[str, Identity] = {}
+    for source in configuration.files:
+        for name, identity in source.machines_by_name.items():
+            if identities.setdefault(name, identity) != identity or fixed.setdefault(identity, name) != name:
+                raise FleetError(
+                    f"source {source.name}: host {show(name)} is another machine elsewhere, or has another name.",
+                    kind="bad_inventory",
+                    remedy="Give each machine one name, and each name one machine; fleet_instance_id says which it is.",
+                )
+    return fixed
 
 
 def missing(problems: Iterable[SourceError]) -> dict[str, str]:

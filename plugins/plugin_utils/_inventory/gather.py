@@ -92,14 +92,18 @@ def gather(readers: Iterable[Reader], deadline: Deadline) -> Gathered:
     )
 
 
-def problems_as_error(problems: Sequence[SourceError]) -> FleetError:
+def problems_as_error(
+    problems: Sequence[SourceError],
+    *,
+    remedy: str = "With on_error: mark the rest is used and marked as incomplete, which no plan takes for whole.",
+) -> FleetError:
     """All problems in one error, each with its remedy, so that nobody finds them one after the other."""
     count = f"{len(problems)} parts of the sources" if len(problems) > 1 else "A part of the sources"
     lines = "\n".join(f"- {problem.message}. {problem.remedy}".rstrip() for problem in problems)
     return FleetError(
         f"{count} could not be read, so nothing is:\n{lines}",
         kind="source_failed",
-        remedy="With on_error: mark the rest is used and marked as incomplete, which no plan takes for whole.",
+        remedy=remedy,
         data={"problems": [{**problem.data, "kind": problem.kind} for problem in problems]},
     )
 

@@ -14,13 +14,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.semantics import stands_alone
 
 FLEET = "fleet"
-STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE = (
-    "fleet_stopped",
-    "fleet_unassigned",
-    "fleet_unreachable_transport",
-    "fleet_duplicate",
-)
-OWN = (FLEET, STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE)
+STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT = "fleet_stopped", "fleet_unassigned", "fleet_unreachable_transport"
+DUPLICATE, UNPROTECTED = "fleet_duplicate", "fleet_unprotected"
+ALWAYS = (FLEET, STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE)
+"""They are there though nobody is in them. An empty ``fleet_unprotected`` would say that somebody has looked."""
 
 
 class GroupNames:
@@ -64,6 +61,8 @@ def groups_of(host: Host, names: GroupNames) -> Iterable[str]:
             yield UNREACHABLE_TRANSPORT
     if host.is_duplicate:
         yield DUPLICATE
+    if host.is_unprotected:
+        yield UNPROTECTED
     for prefix, value in (
         ("cloud", machine.cloud.value),
         ("region", machine.region),

@@ -78,13 +78,13 @@ def host_names(
     machines: Sequence[Machine],
     hostnames: Sequence[Preference],
     *,
-    groups: Collection[str],
+    reserved: Collection[str],
     taken: Mapping[str, Identity],
 ) -> list[str]:
     """A name for each machine, in their order, and no name twice; the order makes no difference to the names.
 
     Machines that come to the same name all get their instance's id behind it, and more where that is not enough.
-    ``groups`` are names that a group has, ``taken`` says whose the names of hosts are that were there before.
+    ``reserved`` are names of groups, ``taken`` says whose the names of hosts are that were there before.
     """
     names = [_plain(_preferred(machine, hostnames)) for machine in machines]
     bare = list(names)
@@ -99,7 +99,7 @@ def host_names(
             for index in indexes
             if len(indexes) > 1
             or name in NEVER
-            or name in groups
+            or name in reserved
             or taken.get(name, machines[index].identity) != machines[index].identity
         ]
         if not clashing:

@@ -14,7 +14,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames, groups_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import ALWAYS
 
 try:
     from ansible.template import trust_as_template  # noqa: F401 - what matters is that there is such a thing
@@ -58,27 +58,35 @@ def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
         found["fleet_scaling_group"] = machine.scaling_group
     if host.is_duplicate:
         found["fleet_seen_by"] = list(host.seen_by)
+    if host.sensor:
+        found["fleet_sensor"] = {
+            "id": host.sensor.aid,
+            "version": host.sensor.agent_version,
+            "last_seen": host.sensor.last_seen.isoformat() if host.sensor.last_seen else UNKNOWN,
+            "status": host.sensor.status,
+            "reduced": host.sensor.rfm,
+        }
     if raw and machine.raw is not None:
         found["fleet_raw"] = plain(machine.raw)
     return {name: as_data(value) for name, value in found.items()} if TEXTS_ARE_TEMPLATES else found
 
 
-def add_hosts(
-    inventory: Any, hosts: Iterable[Host], groups: GroupNames, *, own: Mapping[str, Collection[str]], raw: bool
-) -> None:
+def add_hosts(inventory: Any, hosts: Iterable[Host], *, own: Mapping[str, Collection[str]], raw: bool) -> None:
     """Add named hosts with their variables and groups.
 
     ``inventory`` is Ansible's InventoryData; ``own`` are the variables that hosts of files bring along, which stay as
     they are. A variable is put where Ansible's own method would put it: that method copies and marks every value of
     every host, which takes longer than all else here.
     """
+    for group in ALWAYS:
+        inventory.add_group(group)
     for host in hosts:
         inventory.add_host(host.name)
         variables = variables_of(host, raw=raw)
         for name in own.get(host.name, ()):
             variables.pop(name, None)
         inventory.hosts[host.name].vars.update(variables)
-        for group in groups_of(host, groups):
+        for group in host.groups:
             inventory.add_group(group)
             # Unlike add_child this cannot take the name of a host for that of a group.
             inventory.add_host(host.name, group)

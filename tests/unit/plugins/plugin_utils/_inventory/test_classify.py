@@ -1,0 +1,283 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The population: each machine is one host or excluded, and whoever no plan works on is counted with the reason."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from ansible.plugins.inventory import to_safe_group_name
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
+    Cloud,
+    Machine,
+    Power,
+    Scope,
+    Transport,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import (
+    Host,
+    LeftOut,
+    Population,
+    classify,
+    mark_sensors,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames, groups_of
+from ansible_collections.bankops.fleet.tests.fakes.machines import ACCOUNT, machine
+
+from .strategies import configured, readings
+
+EAST, WEST = Scope("production", ACCOUNT, "east"), Scope("audit", ACCOUNT, "east")
+
+
+def population(*machines: Machine, **options: Any) -> Population:
+    return classify({EAST: machines}, configured(**options))
+
+
+def one(found: Machine, **options: Any) -> Host:
+    (host,) = population(found, **options).hosts
+    return host
+
+
+def groups(host: Host) -> list[str]:
+    return sorted(groups_of(host, GroupNames(to_safe_group_name)))
+
+
+# Placement
+
+
+@pytest.mark.parametrize(
+    ("tags", "tenant"),
+    [
+        ({"tenant": "alpha"}, "alpha"),
+        ({"Tenant": "alpha"}, "alpha"),
+        ({"customer": "alpha"}, "alpha"),
+        ({"Customer": "beta", "tenant": "alpha"}, "alpha"),
+        ({"tenant": "", "customer": "alpha"}, "alpha"),
+        ({"tenant": ""}, "unknown"),
+        ({"TENANT": "alpha"}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_the_first_tag_that_says_something_counts(tags: dict[str, str], tenant: str) -> None:
+    assert one(machine(tags=tags)).placement.tenant == tenant
+
+
+def test_a_mapping_replaces_the_usual_tags_of_a_part_and_leaves_the_others() -> None:
+    placement = one(
+        machine(tags={"CostCentre": "alpha", "tenant": "beta", "env": "test"}), mapping={"tenant": ["CostCentre"]}
+    ).placement
+    assert (placement.tenant, placement.environment) == ("alpha", "test")
+
+
+def test_what_holds_for_a_source_holds_where_no_tag_says_otherwise() -> None:
+    sources = [{"type": "aws", "name": "production", "placement": {"tenant": "alpha", "wave": "broad"}}]
+    placement = one(machine(tags={"wave": "canary"}), sources=sources).placement
+    assert (placement.tenant, placement.wave, placement.cluster) == ("alpha", "canary", "unknown")
+
+
+def test_the_operating_system_is_what_a_tag_says_or_else_the_cloud() -> None:
+    assert one(machine(os="ubuntu")).placement.os == "ubuntu"
+    assert one(machine(os="ubuntu", tags={"os": "debian"})).placement.os == "debian"
+    assert one(machine()).placement.os == "unknown"
+
+
+# What a plan works on, and what not
+
+
+def test_a_running_machine_with_a_tenant_and_an_address_is_what_a_plan_works_on() -> None:
+    host = one(machine(tags={"tenant": "alpha", "wave": "canary", "cluster": "web", "env": "prod"}, os="debian"))
+    assert (host.left_out, host.transport, host.address) == (None, "ssh", "10.0.0.1")
+    assert groups(host) == [
+        *("cloud_aws", "cluster_web", "environment_prod", "fleet", "os_debian"),
+        *("region_eu_central_1", "tenant_alpha", "wave_canary"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "in_groups"),
+    [
+        ({"power": Power.STOPPED}, LeftOut.STOPPED, {"fleet_stopped"}),
+        ({"power": Power.OTHER}, LeftOut.STOPPED, {"fleet_stopped"}),
+        ({"tags": {}}, LeftOut.UNASSIGNED, {"fleet_unassigned"}),
+        ({"private_ip": ""}, LeftOut.UNREACHABLE_TRANSPORT, {"fleet_unreachable_transport"}),
+        ({"power": Power.STOPPED, "tags": {}}, LeftOut.STOPPED, {"fleet_stopped", "fleet_unassigned"}),
+    ],
+)
+def test_the_others_are_grouped_and_counted_by_their_reason(
+    given: dict[str, Any], reason: LeftOut, in_groups: set[str]
+) -> None:
+    found = population(machine(**given))
+    (host,) = found.hosts
+    host.name = "web1"
+    assert host.left_out is reason
+    assert {group for group in groups(host) if group.startswith("fleet")} == in_groups
+    record = found.record("2026-11-21T04:00:00Z")
+    assert record["left_out"][reason.value] == {"count": 1, "hosts": ["web1"]}
+    assert (record["hosts"], record["planned"]) == (1, 0)
+
+
+def test_a_host_that_stands_alone_is_in_no_cluster() -> None:
+    assert not [group for group in groups(one(machine(tags={"cluster": "none"}))) if group.startswith("cluster_")]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "address", "transport"),
+    [
+        ({"public_ip": "192.0.2.1"}, {}, "10.0.0.1", "ssh"),
+        ({"public_ip": "192.0.2.1"}, {"addresses": ["public_ip", "private_ip"]}, "192.0.2.1", "ssh"),
+        ({"private_ip": "", "private_dns": "web1.internal"}, {}, "web1.internal", "ssh"),
+        ({"private_ip": "", "name": "web1"}, {}, "", "unknown"),
+        ({"private_ip": "", "name": "web1"}, {"addresses": ["name"]}, "web1", "ssh"),
+        ({"private_ip": "", "managed_by": (Transport.SSM,)}, {}, "", "ssm"),
+        ({"managed_by": (Transport.SSM,)}, {}, "10.0.0.1", "ssh"),
+        ({"managed_by": (Transport.SSM,)}, {"transports": ["ssm", "ssh"]}, "10.0.0.1", "ssm"),
+        ({"managed_by": (Transport.AZURE,)}, {"transports": ["ssm"]}, "10.0.0.1", "unknown"),
+        ({"private_ip": "", "name": "-oProxyCommand=id"}, {"addresses": ["name"]}, "", "unknown"),
+    ],
+)
+def test_the_first_fit_address_and_the_first_way_are_taken(
+    given: dict[str, Any], options: dict[str, Any], address: str, transport: str
+) -> None:
+    host = one(machine(**given), **options)
+    assert (host.address, host.transport) == (address, transport)
+
+
+# Duplicates
+
+
+def test_a_machine_that_two_sources_see_is_one_host() -> None:
+    found = classify({EAST: [machine()], WEST: [machine()]}, configured())
+    (host,) = found.hosts
+    assert host.seen_by == (f"audit/{ACCOUNT}/east", f"production/{ACCOUNT}/east")
+    assert "fleet_duplicate" in groups(host)
+    assert found.record("")["duplicates"] == 1
+
+
+def test_a_machine_that_comes_on_two_pages_of_one_scope_is_no_duplicate() -> None:
+    (host,) = population(machine(), machine()).hosts
+    assert not host.is_duplicate
+
+
+def test_a_cloud_knows_better_than_a_file_whether_a_machine_runs() -> None:
+    scopes = {Scope("a-file"): [machine()], EAST: [machine(power=Power.STOPPED)]}
+    assert classify(scopes, configured()).hosts[0].machine.power is Power.STOPPED
+
+
+def test_one_id_in_two_accounts_or_clouds_is_two_machines() -> None:
+    found = population(machine(), machine(account="2"), machine(cloud=Cloud.GCP))
+    assert len(found.hosts) == 3
+
+
+# Conditions
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({}, ["i-1", "i-2", "i-3"]),
+        ({"include": [{"environment": "production"}]}, ["i-1"]),
+        ({"include": [{"environment": "prod*"}]}, ["i-1"]),
+        ({"include": [{"environment": ["production", "test"]}]}, ["i-1", "i-2"]),
+        ({"include": [{"environment": "production"}, {"tag:Role": "db"}]}, ["i-1", "i-3"]),
+        ({"include": [{"environment": "production", "tag:Role": "db"}]}, []),
+        ({"exclude": [{"environment": "test"}]}, ["i-1", "i-3"]),
+        ({"exclude": [{"tag:Role": "?*"}]}, ["i-1", "i-2"]),
+        ({"include": [{"cloud": "aws"}], "exclude": [{"instance_id": "i-[12]"}]}, ["i-1", "i-2", "i-3"][2:]),
+        ({"exclude": [{"environment": "unknown"}]}, ["i-1", "i-2"]),
+        ({"exclude": [{"power": "running"}]}, []),
+    ],
+)
+def test_conditions_choose_and_what_they_leave_out_is_counted(options: dict[str, Any], left: list[str]) -> None:
+    found = population(
+        machine("i-1", tags={"environment": "production"}),
+        machine("i-2", tags={"environment": "test"}),
+        machine("i-3", tags={"Role": "db"}),
+        **options,
+    )
+    assert [host.machine.instance_id for host in found.hosts] == left
+    assert found.excluded == 3 - len(left)
+
+
+@given(readings, st.randoms(use_true_random=False))
+def test_every_machine_is_one_host_or_excluded_and_the_counts_add_up_in_any_order(
+    reading: dict[Scope, list[Machine]], chance: random.Random
+) -> None:
+    options = configured(exclude=[{"tag:Role": "web"}])
+    found = classify(reading, options)
+    identities = {each.identity for machines in reading.values() for each in machines}
+    assert len({host.machine.identity for host in found.hosts}) == len(found.hosts)
+    record = found.record("2026-11-21T04:00:00Z")
+    assert record["machines"] == len(identities) == record["hosts"] + record["excluded"]
+    assert record["hosts"] == record["planned"] + sum(each["count"] for each in record["left_out"].values())
+    assert record["planned"] == sum("fleet" in groups(host) for host in found.hosts)
+    assert record["hosts"] == sum(record["clouds"].values())
+    for host in found.hosts:
+        outside = {"fleet_stopped", "fleet_unassigned", "fleet_unreachable_transport"}.intersection(groups(host))
+        assert ("fleet" in groups(host)) != bool(outside)
+    shuffled = list(reading.items())
+    chance.shuffle(shuffled)
+    again = classify(dict(shuffled), options)
+    assert {host.machine.identity: host for host in again.hosts} == {
+        host.machine.identity: host for host in found.hosts
+    }
+
+
+# Names of groups
+
+
+def test_unsafe_names_of_groups_are_made_safe_and_what_they_were_is_kept() -> None:
+    names = GroupNames(to_safe_group_name)
+    assert [names.name(each) for each in ("tenant_a-b", "tenant_a b", "tenant_a_b", "tenant_c", "wave_é{")] == [
+        *("tenant_a_b", "tenant_a_b", "tenant_a_b", "tenant_c"),
+        "wave_é_",
+    ]
+    assert names.changed() == {"tenant_a_b": ["tenant_a b", "tenant_a-b", "tenant_a_b"], "wave_é_": ["wave_é{"]}
+    assert list(names.merged()) == ["tenant_a_b"]
+
+
+# Sensors
+
+
+def sensor(instance_id: str = "i-1", *, seen: int | None = 1, aid: str = "a1") -> SensorHost:
+    return SensorHost(
+        cid="c",
+        aid=aid,
+        hostname="web1",
+        cloud="aws",
+        account=ACCOUNT,
+        instance_id=instance_id,
+        agent_version="7.1",
+        last_seen=datetime(2026, 11, seen, tzinfo=timezone.utc) if seen else None,
+        status="normal",
+        rfm=False,
+        platform="Linux",
+    )
+
+
+def test_a_host_has_the_latest_sensor_of_its_machine_and_is_never_joined_by_its_name() -> None:
+    hosts = population(machine("i-1"), machine("i-2", name="web1")).hosts
+    mark_sensors(
+        hosts, [sensor(seen=2, aid="new"), sensor(seen=1, aid="old"), sensor(seen=None, aid="never")], whole=True
+    )
+    assert [host.sensor.aid if host.sensor else None for host in hosts] == ["new", None]
+    assert [host.is_unprotected for host in hosts] == [False, True]
+    assert "fleet_unprotected" in groups(hosts[1])
+
+
+def test_nobody_is_called_unprotected_when_not_all_sensors_are_known_or_when_it_does_not_run() -> None:
+    hosts = population(machine("i-1")).hosts
+    mark_sensors(hosts, [], whole=False)
+    assert not hosts[0].is_unprotected
+    stopped = population(replace(machine("i-1"), power=Power.STOPPED)).hosts
+    mark_sensors(stopped, [], whole=True)
+    assert not stopped[0].is_unprotected

@@ -1,0 +1,306 @@
+# Copyright (c) 2026 bankops.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From sources to a population with names, from the cache where there is one."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.inventory.data import InventoryData
+from ansible.plugins.inventory import to_safe_group_name
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
+    Machine,
+    Power,
+    Scope,
+    Source,
+    Transport,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory import populate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import MachineCache, pack, unpack
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine import (
+    Reading,
+    missing,
+    named_population,
+    read_sources,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import incomplete_gate, parts_of
+from ansible_collections.bankops.fleet.tests.fakes.machines import FakeSource, failure, fleet, machine
+
+from .strategies import configured, readings
+
+EAST, WEST = Scope("cloud", "1", "east"), Scope("cloud", "1", "west")
+
+
+def reading_from(*sources: Source, **options: Any) -> Configuration:
+    return replace(configured(**options), clouds=sources)
+
+
+class Memory:
+    """A cache of one text."""
+
+    def __init__(self, text: str | None = None) -> None:
+        self.text = text
+
+    def get(self) -> str | None:
+        return self.text
+
+    def put(self, text: str) -> None:
+        self.text = text
+
+
+# Reading
+
+
+def test_all_failures_are_one_error_and_nothing_is_read() -> None:
+    sources = (FakeSource(content={EAST: [failure(EAST)], WEST: [machine()]}), fleet("other", machine()))
+    with pytest.raises(FleetError) as caught:
+        read_sources(reading_from(*sources))
+    assert caught.value.kind == "source_failed"
+    assert "source cloud, 1, east" in caught.value.message
+
+
+def test_with_mark_the_rest_is_there_and_what_is_missing_is_named() -> None:
+    sources = (FakeSource(content={EAST: [failure(EAST)], WEST: [machine()]}),)
+    reading = read_sources(reading_from(*sources, on_error="mark"))
+    assert list(reading.machines) == [WEST]
+    assert missing(reading.problems) == {"source cloud, 1, east": "ec2:DescribeInstances: the request was throttled"}
+
+
+def test_a_marked_inventory_is_unknown_to_the_gate_of_the_plan() -> None:
+    inventory = InventoryData()
+    reading = read_sources(reading_from(FakeSource(content={EAST: [failure(EAST)]}), on_error="mark"))
+    populate.mark_incomplete(inventory, missing(reading.problems))
+    gate = incomplete_gate(parts_of([inventory.groups["all"].vars["fleet_incomplete"]]))
+    assert gate["verdict"] == "unknown"
+    assert "source cloud, 1, east: ec2:DescribeInstances: the request was throttled" in gate["evidence"]
+
+
+def test_a_machine_without_an_id_is_an_answer_that_cannot_be_used() -> None:
+    reading = read_sources(reading_from(fleet("cloud", machine(), machine("", name="web")), on_error="mark"))
+    assert reading.machines == {}
+    assert "the machine web has no id" in reading.problems[0].message
+
+
+# The cache
+
+
+def test_what_was_kept_is_read_and_says_when_that_was() -> None:
+    memory, source = Memory(), FakeSource(content={EAST: [machine()]})
+    first = read_sources(reading_from(source), memory)
+    second = read_sources(reading_from(source), memory)
+    assert source.asked == [EAST]
+    assert (second.machines, second.read) == (first.machines, first.read)
+
+
+def test_whoever_wants_it_fresh_reads_anew_and_keeps_that() -> None:
+    memory, source = Memory(pack("2020-01-01T00:00:00Z", {})), FakeSource(content={EAST: [machine()]})
+    assert read_sources(reading_from(source), memory, fresh=True).machines == {EAST: [machine()]}
+    assert memory.text
+    assert unpack(memory.text)[1] == {EAST: [machine()]}
+
+
+def test_what_is_incomplete_is_not_kept() -> None:
+    memory = Memory()
+    source = FakeSource(content={EAST: [machine()], WEST: [failure(WEST)]})
+    read_sources(reading_from(source, on_error="mark"), memory)
+    assert memory.text is None
+
+
+@given(readings)
+def test_machines_come_out_of_the_cache_as_they_went_in(reading: dict[Scope, list[Machine]]) -> None:
+    assert unpack(pack("2026-11-21T04:00:00Z", reading)) == ("2026-11-21T04:00:00Z", reading)
+
+
+def test_everything_that_a_machine_has_is_kept() -> None:
+    one = machine(
+        power=Power.STOPPED,
+        managed_by=(Transport.SSM,),
+        raw={"launched": "2026-11-21", "count": 1, "deep": [{"a": None}]},
+        placement={"tenant": "alpha"},
+    )
+    assert unpack(pack("now", {EAST: [one]}))[1] == {EAST: [one]}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"read": "now", "scopes": [[["a"], [[1]]]]}', "null", "["])
+def test_what_is_no_cache_of_ours_is_read_anew(text: str) -> None:
+    memory = Memory(text)
+    assert read_sources(reading_from(FakeSource(content={EAST: [machine()]})), memory).machines == {EAST: [machine()]}
+    assert memory.text != text
+
+
+class Adjudicator(dict[str, Any]):
+    """Ansible's cache, which leaves files that the group can read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def set_cache(self) -> None:
+        for key in self:
+            (self.folder / f"prefix_{key}").write_text(str(self[key]))
+            (self.folder / f"prefix_{key}").chmod(0o640)
+
+
+def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "x.multicloud.yml"
+    file.write_text("one")
+    cache = MachineCache(Adjudicator(tmp_path), str(file), str(tmp_path))
+    cache.put("text")
+    assert cache.get() == "text"
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.glob("prefix_*")] == [0o600]
+
+
+def test_another_content_and_another_identity_are_another_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, adjudicator = tmp_path / "x.multicloud.yml", Adjudicator(tmp_path)
+    file.write_text("one")
+    MachineCache(adjudicator, str(file), None).put("text")
+    monkeypatch.setenv("AWS_PROFILE", "another")
+    assert MachineCache(adjudicator, str(file), None).get() is None
+    monkeypatch.delenv("AWS_PROFILE")
+    assert MachineCache(adjudicator, str(file), None).get() == "text"
+    file.write_text("two")
+    assert MachineCache(adjudicator, str(file), None).get() is None
+
+
+def test_no_secret_of_the_environment_makes_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, adjudicator = tmp_path / "x.multicloud.yml", Adjudicator(tmp_path)
+    file.write_text("one")
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            monkeypatch.delenv(name)
+    MachineCache(adjudicator, str(file), None).put("text")
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_PASSWORD"):
+        monkeypatch.setenv(name, "secret")
+    assert MachineCache(adjudicator, str(file), None).get() == "text"
+
+
+# Names
+
+
+def named(machines: dict[Scope, list[Machine]], configuration: Configuration | None = None) -> Population:
+    return named_population(
+        Reading("now", machines), configuration or configured(), GroupNames(to_safe_group_name), reserved=(), taken={}
+    )
+
+
+@given(readings, st.randoms(use_true_random=False))
+def test_every_machine_is_a_host_of_the_inventory_and_the_order_of_sources_changes_nothing(
+    reading: dict[Scope, list[Machine]], chance: random.Random
+) -> None:
+    found = named(reading)
+    inventory = filled(found)
+    identities = {each.identity for machines in reading.values() for each in machines}
+    assert len(inventory.hosts) == len(identities) == len(populate.identities(inventory))
+    assert {host.name for host in found.hosts} == inventory.hosts.keys()
+    assert not inventory.hosts.keys() & inventory.groups.keys()
+    shuffled = list(reading.items())
+    chance.shuffle(shuffled)
+    names = [(host.name, host.machine.identity) for host in named(dict(shuffled)).hosts]
+    assert names == [(host.name, host.machine.identity) for host in found.hosts]
+
+
+def filled(found: Population) -> InventoryData:
+    inventory = InventoryData()
+    populate.add_hosts(inventory, found.hosts, own={}, raw=False)
+    inventory.reconcile_inventory()
+    return inventory
+
+
+# Into Ansible's inventory
+
+
+def test_a_host_has_its_variables_and_groups() -> None:
+    one = machine(
+        tags={"tenant": "alpha", "Role": "db"}, resource="arn:x", scaling_group="asg", os="debian", raw={"Type": "t3"}
+    )
+    inventory = InventoryData()
+    populate.add_hosts(inventory, named({EAST: [one]}).hosts, own={}, raw=True)
+    variables = dict(inventory.hosts["name-of-i-1"].vars)
+    assert {variables.pop(name, None) for name in ("inventory_file", "inventory_dir")} == {None}
+    assert variables == {
+        "ansible_host": "10.0.0.1",
+        "fleet_account": "111111111111",
+        "fleet_cloud": "aws",
+        "fleet_cluster": "unknown",
+        "fleet_criticality": "unknown",
+        "fleet_environment": "unknown",
+        "fleet_instance_id": "i-1",
+        "fleet_name": "name-of-i-1",
+        "fleet_os": "debian",
+        "fleet_power": "running",
+        "fleet_raw": {"Type": "t3"},
+        "fleet_region": "eu-central-1",
+        "fleet_resource": "arn:x",
+        "fleet_scaling_group": "asg",
+        "fleet_tags": {"tenant": "alpha", "Role": "db"},
+        "fleet_tenant": "alpha",
+        "fleet_transport": "ssh",
+        "fleet_wave": "unknown",
+        "fleet_zone": "eu-central-1a",
+    }
+    assert [host.name for host in inventory.groups["fleet"].get_hosts()] == ["name-of-i-1"]
+    assert inventory.groups["fleet_stopped"].get_hosts() == []
+    assert "fleet_unprotected" not in inventory.groups
+
+
+def test_no_value_keeps_a_type_that_ansible_refuses_or_a_mark_of_trust() -> None:
+    host = filled(named({EAST: [machine()], WEST: [machine()]})).hosts["name-of-i-1"]
+
+    def types(value: Any) -> set[type]:
+        if isinstance(value, (dict, list)):
+            parts: Sequence[Any] = [*value, *value.values()] if isinstance(value, dict) else value
+            return {type(value)}.union(*map(types, parts))
+        return {type(value)}
+
+    allowed = {str, dict, list, type(None)}
+    assert {each.__name__ for each in types(dict(host.vars)) - allowed} <= {"AnsibleUnsafeText"}
+
+
+def test_what_is_incomplete_is_added_to_what_others_said() -> None:
+    inventory = InventoryData()
+    inventory.set_variable("all", "fleet_incomplete", "the mainframe")
+    populate.mark_incomplete(inventory, {"source a": "x"})
+    populate.mark_incomplete(inventory, {"source b": "y"})
+    assert inventory.groups["all"].vars["fleet_incomplete"] == {
+        "another inventory source": "the mainframe",
+        "source a": "x",
+        "source b": "y",
+    }
+
+
+def test_every_file_has_a_record_of_its_population() -> None:
+    inventory = InventoryData()
+    for file in ("one", "two"):
+        populate.record_population(inventory, {"inventory": file})
+        populate.record_group_names(inventory, {f"tenant_{file}": ["a", "b"]})
+    assert inventory.groups["all"].vars["fleet_population"] == [{"inventory": "one"}, {"inventory": "two"}]
+    assert inventory.groups["all"].vars["fleet_group_names"] == {"tenant_one": ["a", "b"], "tenant_two": ["a", "b"]}
+
+
+def test_two_files_do_not_make_one_host_of_two_machines() -> None:
+    inventory = filled(named({EAST: [machine("i-1", name="web")]}))
+    second = named_population(
+        Reading("now", {WEST: [machine("i-2", name="web"), machine("i-1", name="web")]}),
+        configured(),
+        GroupNames(to_safe_group_name),
+        reserved=inventory.groups,
+        taken=populate.identities(inventory),
+    )
+    assert [(host.name, host.machine.instance_id) for host in second.hosts] == [("web", "i-1"), ("web_i-2", "i-2")]
