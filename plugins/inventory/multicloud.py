@@ -180,11 +180,15 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, to_safe_group_name
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import said
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory import populate
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import MachineCache
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Population
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import read_configuration
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import (
+    SUFFIXES,
+    read_configuration,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine import (
     Reading,
     missing,
@@ -193,8 +197,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine im
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
-
-SUFFIXES = ("multicloud.yml", "multicloud.yaml")
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -217,7 +219,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self._fill(path, cache)
         except (FleetError, AnsibleError) as problem:
             message = problem.as_result()["msg"] if isinstance(problem, FleetError) else str(problem)
-            populate.mark_incomplete(inventory, {path: f"it could not be read: {message.splitlines()[0]}"})
+            populate.mark_incomplete(inventory, {path: said(message)})
             raise AnsibleParserError(message) from problem
 
     def _fill(self, path: str, cache: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.plugins.inventory import to_safe_group_name
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
@@ -208,6 +208,7 @@ def test_conditions_choose_and_what_they_leave_out_is_counted(options: dict[str,
     assert found.excluded == 3 - len(left)
 
 
+@settings(max_examples=30)
 @given(readings, st.randoms(use_true_random=False))
 def test_every_machine_is_one_host_or_excluded_and_the_counts_add_up_in_any_order(
     reading: dict[Scope, list[Machine]], chance: random.Random

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible.inventory.data import InventoryData
 from ansible.plugins.inventory import to_safe_group_name
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -121,6 +121,7 @@ def test_what_is_incomplete_is_not_kept() -> None:
     assert memory.text is None
 
 
+@settings(max_examples=30)
 @given(readings)
 def test_machines_come_out_of_the_cache_as_they_went_in(reading: dict[Scope, list[Machine]]) -> None:
     assert unpack(pack("2026-11-21T04:00:00Z", reading)) == ("2026-11-21T04:00:00Z", reading)
@@ -200,6 +201,7 @@ def named(machines: dict[Scope, list[Machine]], configuration: Configuration | N
     )
 
 
+@settings(max_examples=30)
 @given(readings, st.randoms(use_true_random=False))
 def test_every_machine_is_a_host_of_the_inventory_and_the_order_of_sources_changes_nothing(
     reading: dict[Scope, list[Machine]], chance: random.Random
