@@ -89,7 +89,7 @@ class ActionModule(FleetAction):
                 f"{tenant}: plan {plan[:16]} of cycle {seal.cycle} {what}: seal {seal.number}, {seal.why}",
                 f"  root:   {sealed.root}",
                 f"  bundle: {sealed.bundle}",
-                "  verify: as README.txt in it says, with sha256sum and ssh-keygen alone",
+                "  verify: by the program in docs/auditors.md, with sha256sum and ssh-keygen alone",
             ]
         )
         return sealed

@@ -15,7 +15,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
 )
 
 COMMAND = "    "
-"""The commands are indented, and nothing else is: what is indented is a program for ``sh -e``."""
+"""The commands are indented, and nothing else is."""
 
 
 def instructions(seal: Seal) -> bytes:
@@ -49,7 +49,8 @@ Patch evidence of tenant {tenant}, cycle {cycle}: seal {number}
 Plan {plan}
 
 You need sha256sum and ssh-keygen (OpenSSH 9.1 or later), and nothing of the program that made this.
-Run what is indented in this folder, as one program for sh -e or line by line. Every line must succeed.
+Below is what has to be run in this folder, indented, and why. Every line must succeed. Read it first: whoever made a
+false bundle would have written false commands. docs/auditors.md of bankops.fleet has a program that takes none of them.
 
 
 1. The public key. Do not take it from this folder: whoever made a false bundle would have put a false key into it.
