@@ -246,7 +246,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         populate.add_hosts(self.inventory, population.hosts, own=own, raw=configuration.raw)
         self._construct(sorted(names))
         populate.record_population(self.inventory, {"inventory": path, **population.record(reading.read)})
-        populate.record_group_names(self.inventory, self._group_names.changed())
+        populate.record_merged_groups(self.inventory, self._group_names.merged())
         if reading.problems:
             populate.mark_incomplete(self.inventory, missing(reading.problems))
         self._warn(reading, population)
@@ -274,5 +274,5 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.display.warning(f"The inventory is incomplete: {scope}: {reason}")
         if not population.hosts:
             self.display.warning("The sources named no machine; look at their regions, accounts and conditions.")
-        for name, originals in self._group_names.merged().items():
+        for name, originals in list(self._group_names.merged().items())[: populate.MOST]:
             self.display.warning(f"The group {name} stands for several names: {', '.join(map(show, originals))}")

@@ -77,7 +77,6 @@ def test_variables_and_groups_of_ones_own_are_made_as_with_other_inventories(lab
     assert sorted(listing["roles"]["children"]) == ["role_none", "role_web"]
     users = {name: text(each["ansible_user"]) for name, each in listing["_meta"]["hostvars"].items()}
     assert users == {"web1": "root", "db1": "admin"}
-    assert text(listing["all"]["vars"]["fleet_group_names"])["t3_micro"] == ["t3.micro"]
 
 
 def test_strict_makes_an_error_of_what_cannot_be_evaluated(lab: Programs) -> None:

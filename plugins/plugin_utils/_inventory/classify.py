@@ -27,9 +27,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names imp
 if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
 
-NAMED = 100
-"""How many hosts of each kind the record of the population names; the groups have them all."""
-
 
 class LeftOut(StrEnum):
     """Why no plan works on a host, the first that applies."""
@@ -72,23 +69,19 @@ class Population:
     excluded: int = 0
 
     def record(self, read: str) -> dict[str, Any]:
-        """Plain data for ``fleet_population``: ``machines = hosts + excluded``, ``hosts = planned + left out``."""
-        left_out: dict[str, list[str]] = {reason.value: [] for reason in LeftOut}
-        for host in self.hosts:
-            if host.left_out:
-                left_out[host.left_out.value].append(host.name)
+        """Plain data for ``fleet_population``: ``machines = hosts + excluded``, ``hosts = planned +`` each reason.
+
+        Only counts, for every host has it: who they are is said by the groups.
+        """
+        reasons = Counter(host.left_out for host in self.hosts)
         return {
             "read": read,
             "machines": len(self.hosts) + self.excluded,
             "excluded": self.excluded,
             "hosts": len(self.hosts),
-            "planned": len(self.hosts) - sum(map(len, left_out.values())),
+            "planned": reasons[None],
+            **{reason.value: reasons[reason] for reason in LeftOut},
             "duplicates": sum(host.is_duplicate for host in self.hosts),
-            "unprotected": sum(host.is_unprotected for host in self.hosts),
-            "clouds": dict(sorted(Counter(host.machine.cloud.value for host in self.hosts).items())),
-            "left_out": {
-                reason: {"count": len(names), "hosts": sorted(names)[:NAMED]} for reason, names in left_out.items()
-            },
         }
 
 

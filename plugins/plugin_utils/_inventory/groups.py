@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Groups of hosts, made of their variables without a template, and a record of what their names were made of."""
+"""Groups of hosts, made of their variables without a template, and a record of names that became the same."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN, Power
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
@@ -21,7 +21,7 @@ ALWAYS = (FLEET, STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE)
 
 
 class GroupNames:
-    """Names of groups made safe once, and what they were where that changed them or brought two together."""
+    """Names of groups, each made safe once, and those that this brought together."""
 
     def __init__(self, safe: Callable[[str], str]) -> None:
         self._safe = safe
@@ -38,13 +38,12 @@ class GroupNames:
             self._originals[found].add(original)
         return found
 
-    def changed(self) -> dict[str, list[str]]:
-        """By safe name, the names that it stands for; only where they are not just that name itself."""
-        return {name: sorted(originals) for name, originals in sorted(self._originals.items()) if originals != {name}}
+    def merged(self) -> dict[str, list[str]]:
+        """By safe name, the several names that it stands for: hosts that somebody meant to keep apart are in one group.
 
-    def merged(self) -> Mapping[str, list[str]]:
-        """Those that stand for several names: hosts that somebody meant to keep apart are in one group."""
-        return {name: originals for name, originals in self.changed().items() if len(originals) > 1}
+        What a single name was before, the variables of its hosts say.
+        """
+        return {name: sorted(found) for name, found in sorted(self._originals.items()) if len(found) > 1}
 
 
 def groups_of(host: Host, names: GroupNames) -> Iterable[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from ansible.utils.unsafe_proxy import wrap_var
@@ -15,6 +16,9 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import ALWAYS
+
+MOST = 50
+"""Parts that variables of all hosts have: each is there again for every host that somebody lists."""
 
 try:
     from ansible.template import trust_as_template  # noqa: F401 - what matters is that there is such a thing
@@ -78,18 +82,18 @@ def add_hosts(inventory: Any, hosts: Iterable[Host], *, own: Mapping[str, Collec
     they are. A variable is put where Ansible's own method would put it: that method copies and marks every value of
     every host, which takes longer than all else here.
     """
-    for group in ALWAYS:
-        inventory.add_group(group)
+    groups = {name: inventory.groups[inventory.add_group(name)] for name in ALWAYS}
     for host in hosts:
-        inventory.add_host(host.name)
+        added = inventory.hosts[inventory.add_host(host.name)]
         variables = variables_of(host, raw=raw)
         for name in own.get(host.name, ()):
             variables.pop(name, None)
-        inventory.hosts[host.name].vars.update(variables)
-        for group in host.groups:
-            inventory.add_group(group)
-            # Unlike add_child this cannot take the name of a host for that of a group.
-            inventory.add_host(host.name, group)
+        added.vars.update(variables)
+        for name in host.groups:
+            if name not in groups:
+                groups[name] = inventory.groups[inventory.add_group(name)]
+            # Unlike the inventory's add_child, this cannot take the name of a host for that of a group.
+            groups[name].add_host(added)
 
 
 def add_files(inventory: Any, files: Any, left_out: Iterable[str]) -> None:
@@ -113,7 +117,9 @@ def mark_incomplete(inventory: Any, missing: Mapping[str, str]) -> None:
     said = variables.get("fleet_incomplete")
     if said and not isinstance(said, Mapping):
         said = {"another inventory source": said}
-    variables["fleet_incomplete"] = {**(said or {}), **as_data(dict(missing))}
+    more = len(missing) - MOST
+    rest = {"others": f"{more} more parts of the sources"} if more > 0 else {}
+    variables["fleet_incomplete"] = {**(said or {}), **as_data(dict(islice(missing.items(), MOST))), **rest}
 
 
 def record_population(inventory: Any, record: Mapping[str, Any]) -> None:
@@ -122,11 +128,12 @@ def record_population(inventory: Any, record: Mapping[str, Any]) -> None:
     variables["fleet_population"] = [*variables.get("fleet_population", ()), as_data(dict(record))]
 
 
-def record_group_names(inventory: Any, names: Mapping[str, list[str]]) -> None:
-    """Say in ``fleet_group_names`` of all hosts what the names of groups were made of, where that changed them."""
+def record_merged_groups(inventory: Any, names: Mapping[str, list[str]]) -> None:
+    """Say in ``fleet_merged_groups`` of all hosts which groups stand for several names, and for which."""
     if names:
         variables = inventory.groups["all"].vars
-        variables["fleet_group_names"] = {**variables.get("fleet_group_names", {}), **as_data(dict(names))}
+        found = as_data(dict(islice(names.items(), MOST)))
+        variables["fleet_merged_groups"] = {**variables.get("fleet_merged_groups", {}), **found}
 
 
 def identities(inventory: Any) -> dict[str, tuple[str, str, str]]:

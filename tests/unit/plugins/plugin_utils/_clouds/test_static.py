@@ -140,7 +140,8 @@ def test_groups_and_variables_of_the_files_stay_and_ours_are_added(tmp_path: Pat
 def test_a_template_of_a_file_stays_one_and_is_counted_as_unassigned(tmp_path: Path) -> None:
     inventory, population = filled(tmp_path, 'db1 fleet_tenant="{{ owner }}"\n')
     assert inventory.hosts["db1"].vars["fleet_tenant"] == "{{ owner }}"
-    assert population.record("now")["left_out"]["unassigned"]["hosts"] == ["db1"]
+    assert population.record("now")["unassigned"] == 1
+    assert [host.name for host in inventory.groups["fleet_unassigned"].get_hosts()] == ["db1"]
 
 
 def test_a_host_that_the_conditions_exclude_is_not_in_the_inventory(tmp_path: Path) -> None:

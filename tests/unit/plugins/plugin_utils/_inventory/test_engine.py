@@ -287,13 +287,22 @@ def test_what_is_incomplete_is_added_to_what_others_said() -> None:
     }
 
 
+def test_what_every_host_has_grows_with_no_number_of_failures_or_names() -> None:
+    inventory = InventoryData()
+    populate.mark_incomplete(inventory, {f"source {number}": "x" for number in range(400)})
+    populate.record_merged_groups(inventory, {f"tenant_{number}": ["a", "b"] for number in range(400)})
+    found = inventory.groups["all"].vars
+    assert found["fleet_incomplete"]["others"] == "350 more parts of the sources"
+    assert (len(found["fleet_incomplete"]), len(found["fleet_merged_groups"])) == (51, 50)
+
+
 def test_every_file_has_a_record_of_its_population() -> None:
     inventory = InventoryData()
     for file in ("one", "two"):
         populate.record_population(inventory, {"inventory": file})
-        populate.record_group_names(inventory, {f"tenant_{file}": ["a", "b"]})
+        populate.record_merged_groups(inventory, {f"tenant_{file}": ["a", "b"]})
     assert inventory.groups["all"].vars["fleet_population"] == [{"inventory": "one"}, {"inventory": "two"}]
-    assert inventory.groups["all"].vars["fleet_group_names"] == {"tenant_one": ["a", "b"], "tenant_two": ["a", "b"]}
+    assert inventory.groups["all"].vars["fleet_merged_groups"] == {"tenant_one": ["a", "b"], "tenant_two": ["a", "b"]}
 
 
 def test_two_files_do_not_make_one_host_of_two_machines() -> None:
