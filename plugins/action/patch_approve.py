@@ -21,7 +21,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.approve im
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.awx import ARTIFACTS
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import as_approval, read_approval
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import PURPOSES, as_text
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import PURPOSES
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report import plan_summary
 
 

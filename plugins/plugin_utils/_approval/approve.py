@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.model impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import APPROVAL_NAMESPACE, Statement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import hours_after
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import refuse_sealed
 
 LEAST_DIGITS = 16
@@ -77,7 +78,7 @@ def prepare_approval(book: Book, policy: Mapping[str, Any], *, purpose: str, key
             kind="signer_unknown",
             remedy="Add the key to the file if its owner may approve.",
         )
-    ends = now + timedelta(hours=policy["approval_hours"])
+    ends = hours_after(now, policy["approval_hours"])
     expires = min(ends, plan_ends) if purpose == "apply" else ends
     return Statement(book.plan, book.tenant, purpose, names[0], now.replace(microsecond=0), expires)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -22,8 +22,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.awx_api im
     unknown,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.model import Approval
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import as_text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text, hours_after
 
 ARTIFACTS = {"apply": "fleet_plans", "rollback": "fleet_rollbacks"}
 """What patch_plan.yml and patch_approve.yml leave to the workflow, ``{tenant: digest}``, by what it is shown for."""
@@ -47,7 +47,7 @@ def awx_approval(
         raise unknown("this is no job of AWX", "Run the playbook from a workflow, behind an approval node.")
     api = AwxApi(options["url"], token, ca_file=options.get("ca_file"))
     found = read_awx_approval(api, plan=plan, tenant=tenant, purpose=purpose, job=int(job), node=options.get("node"))
-    expires = datetime.fromisoformat(found["created"]) + timedelta(hours=policy["approval_hours"])
+    expires = hours_after(datetime.fromisoformat(found["created"]), policy["approval_hours"])
     return {**found, "expires": as_text(expires)}
 
 

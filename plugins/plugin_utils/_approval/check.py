@@ -20,9 +20,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.sshsig imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import (
     APPROVAL_NAMESPACE,
     Statement,
-    as_text,
     read_statement,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text, hours_after
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 CLOCKS_DIFFER = timedelta(minutes=5)
@@ -118,7 +118,7 @@ def read_approval(
 
 def expiry(statement: Statement, policy: Mapping[str, Any]) -> datetime:
     """When an approval ends: as it says, and never later than the policy lets it hold."""
-    return min(statement.expires, statement.created + timedelta(hours=policy["approval_hours"]))
+    return min(statement.expires, hours_after(statement.created, policy["approval_hours"]))
 
 
 def signers_of(policy: Mapping[str, Any]) -> Path:

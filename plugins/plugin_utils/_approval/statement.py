@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, is_whole_number
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, decoded, is_whole_number
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text, moment_of
 
 APPROVAL_NAMESPACE = "bankops-fleet-approval"
 ATTEMPT_NAMESPACE = "bankops-fleet-attempt"
@@ -59,7 +59,7 @@ def read_statement(content: bytes) -> Statement:
     try:
         value = _fields(content)
         texts = {key: _text(value[key]) for key in ("plan", "tenant", "purpose", "approver")}
-        read = Statement(**texts, created=_moment(value["created"]), expires=_moment(value["expires"]))
+        read = Statement(**texts, created=moment_of(value["created"]), expires=moment_of(value["expires"]))
         _require_same(read.as_bytes(), content)
     except (ValueError, KeyError) as problem:
         raise _malformed("approval", "approval_invalid") from problem
@@ -71,16 +71,11 @@ def read_opening(content: bytes) -> Opening:
     try:
         value = _fields(content)
         texts = {key: _text(value[key]) for key in ("plan", "tenant", "purpose")}
-        read = Opening(**texts, attempt=_whole(value["attempt"]), opened=_moment(value["opened"]))
+        read = Opening(**texts, attempt=_whole(value["attempt"]), opened=moment_of(value["opened"]))
         _require_same(read.as_bytes(), content)
     except (ValueError, KeyError) as problem:
         raise _malformed("opening", "opening_invalid") from problem
     return read
-
-
-def as_text(moment: datetime) -> str:
-    """A time as statements have it: UTC, in whole seconds."""
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _require_same(written: bytes, content: bytes) -> None:
@@ -90,7 +85,7 @@ def _require_same(written: bytes, content: bytes) -> None:
 
 
 def _fields(content: bytes) -> dict[str, Any]:
-    value = json.loads(content)
+    value = decoded(content)
     if not isinstance(value, dict) or value.get("format") != _FORMAT:
         raise ValueError
     return value
@@ -106,13 +101,6 @@ def _whole(value: Any) -> int:
     if not is_whole_number(value):
         raise ValueError
     return value
-
-
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment
 
 
 def _malformed(what: str, kind: str) -> FleetError:

@@ -29,6 +29,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, HostOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import redact
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import moment_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 CLOCK_TOLERANCE = 2.0
@@ -176,7 +177,7 @@ class Checker:
     def __init__(self) -> None:
         self._problems: list[str] = []
         self._prev, self._count = START, 0
-        self._owner: tuple[str, str] | None = None
+        self._owner: tuple[str, str, str] | None = None
         self._latest: datetime | None = None
 
     def take(self, line: bytes) -> dict[str, Any] | None:
@@ -203,7 +204,8 @@ class Checker:
         return Verification(not self._problems, self._count, self._prev, tuple(self._problems))
 
     def _problems_of(self, entry: dict[str, Any], line: bytes) -> Iterator[str]:
-        self._owner = self._owner or (entry["tenant"], entry["plan"])
+        owner = (entry["tenant"], entry["plan"], entry["cycle"])
+        self._owner = self._owner or owner
         is_canonical, found = _form_and_hash(entry, line)
         if not is_canonical:
             yield "it is not in canonical form"
@@ -213,8 +215,8 @@ class Checker:
             yield "it does not follow the line before"
         if entry["seq"] != self._count:
             yield f"its number is {entry['seq']}"
-        if (entry["tenant"], entry["plan"]) != self._owner:
-            yield "it belongs to another plan or tenant"
+        if owner != self._owner:
+            yield "it belongs to another plan, cycle or tenant"
         allowed = _HOST_OUTCOMES if entry["phase"] == Phase.OUTCOME else _OUTCOMES
         if entry["phase"] not in _PHASES or entry["outcome"] not in allowed:
             yield f"phase {entry['phase']!r} with outcome {entry['outcome']!r} is unknown"
@@ -230,8 +232,12 @@ def _form_and_hash(entry: dict[str, Any], line: bytes) -> tuple[bool, str]:
     own = f'"hash":"{entry["hash"]}",'.encode() if isinstance(entry["hash"], str) else b""
     if own and line.count(own) == 1 and _quickly(entry) == line:
         return True, digest_of_bytes(line.replace(own, b""))
-    exact = json.loads(line)
-    return canonical(exact) == line, digest({key: value for key, value in exact.items() if key != "hash"})
+    try:
+        exact = json.loads(line)
+        return canonical(exact) == line, digest({key: value for key, value in exact.items() if key != "hash"})
+    except RecursionError:
+        # Nested as no entry is.
+        return False, ""
 
 
 def _quickly(entry: dict[str, Any]) -> bytes | None:
@@ -264,12 +270,11 @@ def _parse(line: bytes, place: str) -> dict[str, Any]:
 
 
 def _time_of(entry: dict[str, Any]) -> datetime | None:
-    """The time of an entry; None where that is no time with a zone."""
+    """The time of an entry; None where that is no time as entries have it."""
     try:
-        moment = datetime.fromisoformat(entry["time"])
-    except (TypeError, ValueError):
+        return moment_of(entry["time"])
+    except ValueError:
         return None
-    return moment if moment.tzinfo else None
 
 
 def _damaged(place: str) -> FleetError:

@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import (
     digest_of_bytes,
     is_whole_number,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text, moment_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import sealed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_cycle, check_name
 
@@ -84,7 +85,7 @@ class Seal:
     @property
     def moment(self) -> datetime:
         """When it was sealed, by the clock of who did."""
-        return datetime.fromisoformat(self.sealed)
+        return moment_of(self.sealed)
 
     def as_bytes(self) -> bytes:
         """``seal.json``."""
@@ -103,8 +104,8 @@ def read_seal(content: bytes, place: str) -> Seal:
             **{key: _text(value[key]) for key in ("tenant", "plan", "cycle", "sealed", "sealed_by")},
             number=_from_one(value["number"]),
             why=Why(value["why"]),
-            hosts=dict(value["hosts"]),
-            attempts=list(value["attempts"]),
+            hosts={_text(outcome): _whole(count) for outcome, count in value["hosts"].items()},
+            attempts=[_attempt(each) for each in value["attempts"]],
             count=_whole(value["ledger"]["count"]),
             head=_hash(value["ledger"]["head"]),
             previous=None if previous is None else Previous(_from_one(previous["number"]), _hash(previous["root"])),
@@ -112,9 +113,9 @@ def read_seal(content: bytes, place: str) -> Seal:
         check_name(read.tenant, "tenant")
         check_cycle(read.cycle)
         # Bytes that say more, or say it otherwise, could be read in two ways.
-        if read.as_bytes() != content or read.moment.tzinfo is None or not _DIGEST.fullmatch(read.plan):
+        if read.as_bytes() != content or as_text(read.moment) != read.sealed or not _DIGEST.fullmatch(read.plan):
             raise ValueError
-    except (ValueError, KeyError, TypeError, FleetError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, FleetError) as problem:
         raise FleetError(
             f"{place} is no seal as this version writes it.",
             kind="seal_malformed",
@@ -136,6 +137,11 @@ def principal_of(tenant: str) -> str:
 def is_bundle_name(name: str) -> bool:
     """Whether a folder is named as a bundle is."""
     return _BUNDLE.fullmatch(name) is not None
+
+
+def _attempt(value: Any) -> dict[str, Any]:
+    """An attempt of a seal. What else it says is lost, and then its bytes are not those of the seal."""
+    return {"number": _whole(value["number"]), "purpose": _text(value["purpose"]), "state": _text(value["state"])}
 
 
 def _text(value: Any) -> str:

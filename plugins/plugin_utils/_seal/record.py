@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, read_line
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import Facts, is_complete, left_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
@@ -101,7 +101,8 @@ def _other_ledger(bundle: Bundle, seal: Seal, checked: Verification) -> Iterator
 def _hash_at(lines: Iterable[bytes], number: int) -> str:
     for count, line in enumerate(lines, start=1):
         if count == number:
-            return str(json.loads(line).get("hash"))
+            entry = read_line(line)
+            return str(entry.get("hash")) if isinstance(entry, dict) else ""
     return ""
 
 

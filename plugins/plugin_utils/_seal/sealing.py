@@ -25,8 +25,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import is_dead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import as_text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_line, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import contents, make_bundle, sums_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import is_complete, left_of, read_facts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import seals_of

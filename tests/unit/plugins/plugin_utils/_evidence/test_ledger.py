@@ -86,6 +86,11 @@ def changed(line: bytes, **changes: Any) -> bytes:
     return canonical({**body, "hash": hashlib.sha256(canonical(body)).hexdigest()})
 
 
+def nested(line: bytes, depth: int) -> bytes:
+    """A line with so many lists within one another."""
+    return line.replace(b'"attempt":1', b'"attempt":' + b"[" * depth + b"]" * depth)
+
+
 @pytest.mark.parametrize(
     ("forge", "problem"),
     [
@@ -101,6 +106,7 @@ def changed(line: bytes, **changes: Any) -> bytes:
         (lambda lines: [lines[0].replace(b":", b": ", 1), *lines[1:]], "Line 1: it is not in canonical form"),
         (lambda lines: [*lines[:2], changed(lines[2], seq=7)], "Line 3: its number is 7"),
         (lambda lines: [*lines[:2], changed(lines[2], tenant="south")], "Line 3: it belongs to another plan"),
+        (lambda lines: [*lines[:2], changed(lines[2], cycle="2026-12")], "Line 3: it belongs to another plan, cycle"),
         (lambda lines: [*lines[:2], changed(lines[2], phase="lunch")], "Line 3: phase 'lunch'"),
         (
             lambda lines: [*lines[:2], changed(lines[2], phase="outcome")],
@@ -112,6 +118,9 @@ def changed(line: bytes, **changes: Any) -> bytes:
         ),
         (lambda lines: [*lines[:2], changed(lines[2], time="noon")], "Line 3: its time 'noon' is none"),
         (lambda lines: [*lines[:2], changed(lines[2], time="2026-11-21T12:00:00")], "Line 3: its time"),
+        (lambda lines: [*lines[:2], changed(lines[2], time="9999-12-31T23:59:59-14:00")], "Line 3: its time"),
+        (lambda lines: [lines[0], nested(lines[1], 1015), lines[2]], "Line 2: its content does not match"),
+        (lambda lines: [lines[0], nested(lines[1], 100_000), lines[2]], "Line 2 is not an entry"),
         (lambda lines: [lines[0], b"{}", lines[2]], "Line 2 is not an entry"),
         (lambda lines: [lines[0], lines[1][:-9], lines[2]], "Line 2 is not an entry"),
     ],
