@@ -12,14 +12,11 @@ from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._action import FleetAction, controller_process
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import this_owner
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import sealed_as
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import key_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import BUNDLES
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.plans import plans_asked_for
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import Sealed, Sealer, seal_plan, why_closed
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import Sealed, Sealer, foresee, seal_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.shipping import ship_all
 
@@ -39,49 +36,49 @@ class ActionModule(FleetAction):
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         state, now = self.state(variables), datetime.now(timezone.utc)
-        if not self._task.check_mode:
-            # What is shipped later would be missing under the seal.
-            ship_all(state, self.state_dir(variables))
-        bundles = Path(arguments["bundles"]) if arguments["bundles"] else self.state_dir(variables) / BUNDLES
+        # What is shipped later would be missing under the seal.
+        taken_in = 0 if self._task.check_mode else ship_all(state, self.state_dir(variables))
+        sealer = Sealer(
+            keys=arguments["key"],
+            signers=Path(arguments["signers"]) if arguments["signers"] else None,
+            bundles=Path(arguments["bundles"]) if arguments["bundles"] else self.state_dir(variables) / BUNDLES,
+            owner=this_owner(controller_process()),
+        )
         named = {key: arguments[key] for key in ("cycle", "plans", "tenants")}
+        changed = taken_in > 0
         seals: list[dict[str, t.Any]] = []
         waiting: list[dict[str, t.Any]] = []
         problems: list[dict[str, t.Any]] = []
         for tenant, plan in plans_asked_for(state, **named):
             try:
-                sealed = self._seal(state, tenant, plan, arguments, bundles, now)
+                if self._task.check_mode:
+                    changed = self._foresee(state, tenant, plan, sealer, now) or changed
+                    continue
+                sealed = self._seal(state, tenant, plan, sealer, now)
             except FleetError as problem:
                 # The plans of other tenants, and of other cycles, are sealed all the same.
                 early = problem.kind in NOT_YET and not (arguments["cycle"] or arguments["plans"])
                 (waiting if early else problems).append(_refused(tenant, plan, problem))
                 self.show([f"{tenant}: plan {plan[:16]} is not sealed: {printable(problem.message)}"])
             else:
-                if sealed:
-                    seals.append(sealed.as_data())
-        result: dict[str, t.Any] = {"changed": False, "seals": seals, "waiting": waiting, "refused": problems}
+                changed = changed or sealed.is_made
+                seals.append(sealed.as_data())
+        result: dict[str, t.Any] = {"changed": changed, "seals": seals, "waiting": waiting, "refused": problems}
         if problems:
-            result.update(failed=True, msg="\n".join(f"{each['tenant']}: {each['msg']}" for each in problems))
+            # Of a key that is missing every plan says the same.
+            said = dict.fromkeys(f"{each['tenant']}: {each['msg']}" for each in problems)
+            result.update(failed=True, msg="\n".join(said))
         return result
 
-    def _seal(
-        self,
-        state: State,
-        tenant: str,
-        plan: str,
-        arguments: dict[str, t.Any],
-        bundles: Path,
-        now: datetime,
-    ) -> Sealed | None:
-        """Seal a plan, or say in check mode whether it would be."""
-        key = key_of(arguments["key"], tenant)
-        if self._task.check_mode:
-            number = sealed_as(state, tenant, plan)
-            if number is None:
-                book = Book(state, tenant, plan, state.get_plan(tenant, plan))
-                self.show([f"{tenant}: plan {plan[:16]} would be sealed: {why_closed(book, book.progress(), now)}."])
-            return None
-        signers = Path(arguments["signers"]) if arguments["signers"] else None
-        sealed = seal_plan(state, tenant, plan, Sealer(key, signers, bundles, this_owner(controller_process())), now)
+    def _foresee(self, state: State, tenant: str, plan: str, sealer: Sealer, now: datetime) -> bool:
+        """Say what would be done with a plan, if anything would."""
+        would = foresee(state, tenant, plan, sealer, now)
+        if would:
+            self.show([f"{tenant}: plan {plan[:16]} {would}."])
+        return would is not None
+
+    def _seal(self, state: State, tenant: str, plan: str, sealer: Sealer, now: datetime) -> Sealed:
+        sealed = seal_plan(state, tenant, plan, sealer, now)
         seal = sealed.seal
         what = "sealed" if sealed.is_new else "was sealed before"
         self.show(

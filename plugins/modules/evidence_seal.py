@@ -18,6 +18,8 @@ description:
     tenant's key and chained to the tenant's seal before it.
   - Nothing can be added to a sealed plan. A change can be rolled back under its plan until that is sealed.
   - A plan that is sealed already stays as it is; its bundle is made again if it is gone.
+  - In check mode it says what would be sealed and which bundle would be made again, and refuses what it can without
+    signing, such as a key that O(signers) does not name.
 extends_documentation_fragment:
   - bankops.fleet.attributes
   - bankops.fleet.controller
@@ -75,7 +77,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 seals:
-  description: The seals of the plans that are sealed, whether by this task (C(new)) or before.
+  description:
+    - The seals of the plans that are sealed, whether by this task (C(new)) or before; C(made) says whether the bundle was
+      made by this task.
   returned: always
   type: list
   elements: dict
@@ -89,6 +93,7 @@ seals:
       root: 9488d053d51d041e7246ae90813aab75ab0d9c506c1bd3dba37e87b73e137425
       bundle: /srv/fleet/bundles/alpha/0003-2026-11-0c5e2f1a9b3d4e5f
       new: true
+      made: true
 waiting:
   description: Plans that are not at their end, when none were named.
   returned: always

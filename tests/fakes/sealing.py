@@ -245,7 +245,7 @@ class Site:
 
     def sealer(self, tenant: str, key: str = "", signers: Path | None = None) -> Sealer:
         """Who seals a tenant's plans."""
-        return Sealer(self.keys[key or tenant], signers, self.bundles, OWNER)
+        return Sealer(str(self.keys[key or tenant]), signers, self.bundles, OWNER)
 
     def seal(self, book: Book, **how: Any) -> Sealed:
         """Seal a plan."""

@@ -27,7 +27,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     Seal,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import make_folders, sync
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import make_folders, naming, sync
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import encode_host
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import differences, digests_of, files_beside
 
@@ -105,7 +105,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> str:
     # A report may have a folder of its own.
     path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
+    with naming(path), open(descriptor, "wb") as file:
         for piece in pieces:
             digest.update(piece)
             file.write(piece)

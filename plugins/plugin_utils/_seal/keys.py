@@ -32,6 +32,34 @@ def key_of(given: Any, tenant: str) -> Path:
     return Path(path).expanduser()
 
 
+def usable_key(given: Any, tenant: str, signers: Path | None) -> Path:
+    """The key of a tenant, whose public half can be had, and which the file that auditors have names, if there is one.
+
+    That it may sign, and for what and how long, only a signature tells. Raises FleetError: ``key_unusable``,
+    ``signers_missing``, ``signer_unknown``.
+    """
+    key = key_of(given, tenant)
+    public = sshsig.public_key(key)
+    if signers is None:
+        return key
+    try:
+        signers.read_bytes()
+    except OSError as problem:
+        raise FleetError(
+            f"{signers}, which fleet_seal_signers names, cannot be read: {problem.strerror}.",
+            kind="signers_missing",
+            remedy="Put the file there; docs/auditors.md shows one.",
+        ) from problem
+    if principal_of(tenant) not in sshsig.principals_of(public, signers):
+        raise FleetError(
+            f"The key {key} is not listed as {principal_of(tenant)} in {signers}, which fleet_seal_signers names.",
+            kind="signer_unknown",
+            remedy="Name the tenant's own key in fleet_seal_key, or add its line to the file and to those that auditors "
+            "have.",
+        )
+    return key
+
+
 def signers_line(tenant: str, key: Path) -> str:
     """What an allowed-signers file needs so that ``key`` may seal plans of this tenant, and nothing else."""
     public = sshsig.public_key(key)

@@ -31,7 +31,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import is_complete, left_of, read_facts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import seals_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.instructions import instructions
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import approval_signers, signers_line
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.keys import approval_signers, signers_line, usable_key
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     APPROVAL_SIGNERS,
     LEDGER,
@@ -57,12 +57,13 @@ LEASE_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Sealed:
-    """A seal and the folder of its bundle. ``is_new`` is false for one that was there before."""
+    """A seal and the folder of its bundle: whether the one is new, and whether the other was made now."""
 
     seal: Seal
     root: str
     bundle: Path
     is_new: bool
+    is_made: bool
 
     def as_data(self) -> dict[str, Any]:
         """What ``evidence_seal`` returns of it."""
@@ -77,14 +78,16 @@ class Sealed:
             "root": self.root,
             "bundle": str(self.bundle),
             "new": self.is_new,
+            "made": self.is_made,
         }
 
 
 @dataclass(frozen=True)
 class Sealer:
-    """Who seals: the tenant's key, by which file others will check it (None: by no other), where bundles go."""
+    """Who seals: with which keys, by which file others will check them (None: by no other), where bundles go."""
 
-    key: Path
+    keys: Any
+    """As ``fleet_seal_key`` names them."""
     signers: Path | None
     bundles: Path
     owner: str
@@ -120,28 +123,66 @@ def seal_plan(state: State, tenant: str, plan: str, sealer: Sealer, now: datetim
     Raises FleetError: ``attempt_open`` and ``plan_not_ended``; ``ledger_damaged``; ``ledger_moved`` and ``plan_moved``
     when somebody wrote into the ledger, or beside the plan, meanwhile; ``sealed_plan_changed`` and ``bundle_differs``
     when it is not what was sealed; ``lease_held`` when somebody is at work on the plan; ``key_unusable``,
-    ``signer_unknown`` and ``signers_missing``; ``seal_exists`` when somebody was quicker twice; ``state_error``.
+    ``signer_unknown`` and ``signers_missing``; ``seal_exists`` when somebody was quicker twice; ``state_error`` and
+    ``bundles_unwritable``.
     """
     folder = sealer.bundles / check_name(tenant, "tenant")
-    with disk_errors():
+    with _writing(sealer.bundles):
         make_folders(sealer.bundles)
         with locked(sealer.bundles / f".{tenant}.lock"):
-            found = _find(state, tenant, plan)
-            if found:
-                _refuse_changed(state, found[0])
-            seal, kept = found or _seal(Book(state, tenant, plan, state.get_plan(tenant, plan)), sealer, now)
+            with disk_errors():
+                found = _find(state, tenant, plan)
+                seal, kept = found or _seal(Book(state, tenant, plan, state.get_plan(tenant, plan)), sealer, now)
             bundle = folder / seal.bundle
-            if not bundle.exists():
+            is_gone = not bundle.exists()
+            if is_gone:
                 make_bundle(state, seal, kept, bundle)
-    return Sealed(seal, root_of(kept[SUMS]), bundle, is_new=found is None)
+    return Sealed(seal, root_of(kept[SUMS]), bundle, is_new=found is None, is_made=is_gone)
+
+
+def foresee(state: State, tenant: str, plan: str, sealer: Sealer, now: datetime) -> str | None:
+    """What ``seal_plan`` would do with a plan, as far as it can be known without signing; None for nothing.
+
+    Raises FleetError as that does.
+    """
+    found = _find(state, tenant, plan)
+    if found is None:
+        book = Book(state, tenant, plan, state.get_plan(tenant, plan))
+        why = why_closed(book, book.progress(), now)
+        verify_ledger(book)
+        usable_key(sealer.keys, tenant, sealer.signers)
+        return f"would be sealed: {why}"
+    seal, _files = found
+    if (sealer.bundles / tenant / seal.bundle).exists():
+        return None
+    return f"is sealed, and the bundle of its seal {seal.number} is gone: it would be made again"
+
+
+@contextmanager
+def _writing(bundles: Path) -> Iterator[None]:
+    """Say of bundles that cannot be written where they should go; what is in the state stays there."""
+    try:
+        yield
+    except OSError as problem:
+        raise FleetError(
+            f"The bundles cannot be written into {bundles}: {problem.filename or bundles}: {problem.strerror}.",
+            kind="bundles_unwritable",
+            remedy="Look at the owner, the mode and the free space of the folder that fleet_bundles names, and run this "
+            "again: a plan that is sealed by now only gets its bundle.",
+        ) from problem
 
 
 def _find(state: State, tenant: str, plan: str) -> tuple[Seal, dict[str, bytes]] | None:
-    return next(((seal, files) for seal, files in seals_of(state, tenant) if seal.plan == plan), None)
+    """The seal of a plan, and its files. Raises FleetError of kind ``sealed_plan_changed``."""
+    found = next(((seal, files) for seal, files in seals_of(state, tenant) if seal.plan == plan), None)
+    if found:
+        _refuse_changed(state, found[0])
+    return found
 
 
 def _seal(book: Book, sealer: Sealer, now: datetime) -> tuple[Seal, Mapping[str, bytes]]:
     left = _left_half_changed(book, now)
+    key = usable_key(sealer.keys, book.tenant, sealer.signers)
     with _alone(book, sealer.owner, left, now):
         # Looked at again: from here on nobody opens an attempt.
         ledger = verify_ledger(book)
@@ -160,20 +201,22 @@ def _seal(book: Book, sealer: Sealer, now: datetime) -> tuple[Seal, Mapping[str,
             head=ledger.head,
             previous=None,
         )
-        signers = {SEAL_SIGNERS: signers_line(book.tenant, sealer.key).encode()}
+        signers = {SEAL_SIGNERS: signers_line(book.tenant, key).encode()}
         people = approval_signers(book.policy)
         if people is not None:
             signers[APPROVAL_SIGNERS] = people
         try:
-            return _put(book.state, first, signers, sealer)
+            return _put(book.state, first, signers, key, sealer)
         except FleetError as problem:
             if problem.kind != "seal_exists":
                 raise
             # Another controller sealed another plan of the tenant; this seal follows that one.
-            return _put(book.state, first, signers, sealer)
+            return _put(book.state, first, signers, key, sealer)
 
 
-def _put(state: State, first: Seal, signers: Mapping[str, bytes], sealer: Sealer) -> tuple[Seal, Mapping[str, bytes]]:
+def _put(
+    state: State, first: Seal, signers: Mapping[str, bytes], key: Path, sealer: Sealer
+) -> tuple[Seal, Mapping[str, bytes]]:
     """Sign a seal as the next of the chain, and keep it in the state."""
     seal = first
     chain = seals_of(state, seal.tenant)
@@ -184,7 +227,7 @@ def _put(state: State, first: Seal, signers: Mapping[str, bytes], sealer: Sealer
     parts = contents(state, seal.tenant, seal.plan, own)
     # What is hashed must be what the seal says, and still be so when somebody has touched a hardware key at last.
     sums = sums_of((path, _as_sealed(seal, pieces) if path == LEDGER else pieces) for path, pieces in parts)
-    kept = {**own, SUMS: sums, SIGNATURE: _sign(sums, seal.tenant, signers[SEAL_SIGNERS], sealer)}
+    kept = {**own, SUMS: sums, SIGNATURE: _sign(sums, seal.tenant, signers[SEAL_SIGNERS], key, sealer)}
     deque(_as_sealed(seal, state.entries(seal.tenant, seal.plan)), maxlen=0)
     state.put_seal(seal.tenant, seal.number, kept)
     return seal, kept
@@ -206,9 +249,9 @@ def _as_sealed(seal: Seal, lines: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-def _sign(sums: bytes, tenant: str, line: bytes, sealer: Sealer) -> bytes:
+def _sign(sums: bytes, tenant: str, line: bytes, key: Path, sealer: Sealer) -> bytes:
     """The signature, of which it is certain that others will believe it: a seal is for ever."""
-    signature = sshsig.sign(sums, sealer.key, SEAL_NAMESPACE)
+    signature = sshsig.sign(sums, key, SEAL_NAMESPACE)
     with tempfile.NamedTemporaryFile(prefix="bankops-fleet-") as file:
         file.write(line)
         file.flush()

@@ -28,11 +28,22 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
         raise FleetError(
-            f"The state cannot be used: {problem.filename or 'file'}: {problem.strerror}.",
+            f"The state cannot be used: {where}{problem.strerror}.",
             kind="state_error",
             remedy="Look at the owner, the mode and the free space of fleet_state_dir.",
         ) from problem
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError about an open file say which one it is: a full disk itself names none."""
+    try:
+        yield
+    except OSError as problem:
+        problem.filename = problem.filename or str(path)
+        raise
 
 
 def make_folders(path: Path) -> None:
@@ -74,9 +85,10 @@ def create(path: Path, content: bytes) -> bool:
 def _write(path: Path, content: bytes, how: int, *, safe: bool = True) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
     try:
-        write_all(descriptor, content)
-        if safe:
-            os.fsync(descriptor)
+        with naming(path):
+            write_all(descriptor, content)
+            if safe:
+                os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

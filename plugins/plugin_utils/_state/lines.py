@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import (
     locked,
+    naming,
     sync,
     write_all,
     write_new,
@@ -33,8 +34,9 @@ def append_line(path: Path, build: Callable[[bytes | None], bytes]) -> bytes:
         line = checked_line(build(_last_line(descriptor, end)))
         os.lseek(descriptor, end, os.SEEK_SET)
         try:
-            write_all(descriptor, line + b"\n")
-            os.fsync(descriptor)
+            with naming(path):
+                write_all(descriptor, line + b"\n")
+                os.fsync(descriptor)
         except OSError:
             # A full disk: what was not acknowledged must not stay, or the next reader would take it for a crash.
             os.ftruncate(descriptor, end)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,12 @@ def on_controller(site: Site, **more: Any) -> dict[str, Any]:
     signers = str(site.signers)
     state = str(site.folder / "state")
     return {"fleet_state_dir": state, "fleet_seal_key": keys, "fleet_seal_signers": signers, **more}
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> int:
+    """How many tasks of the controller say that they changed something."""
+    (count,) = re.findall(r"^localhost +: .* changed=(\d+) ", done.stdout, flags=re.MULTILINE)
+    return int(count)
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
@@ -66,6 +73,43 @@ def test_what_is_at_its_end_is_sealed_and_the_rest_is_said_to_wait(
     ]
     assert "alpha: plan" in done.stdout
     assert "is not sealed: The plan" in said(done)
+
+
+def test_the_second_run_changes_nothing(sealed: tuple[Site, subprocess.CompletedProcess[str]]) -> None:
+    site, done = sealed
+    assert changed(done) == 3, "the seals, and two anchors"
+    again = play(site, "bankops.fleet.evidence_seal", **on_controller(site))
+    assert again.returncode == 0, again.stdout
+    assert changed(again) == 0
+
+
+def test_a_look_says_what_would_be_sealed_and_what_the_key_prevents(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for cycle in ("2026-10", "2026-11"):
+        site.patched("alpha", cycle)
+    site.patched("beta")
+    given = on_controller(site)
+    seen = play(site, "bankops.fleet.evidence_seal", "--check", **given)
+    assert (seen.returncode, changed(seen)) == (0, 1), seen.stdout
+    assert said(seen).count("would be sealed: complete.") == 3
+    assert site.state.seals("alpha") == []
+    other = play(
+        site, "bankops.fleet.evidence_seal", "--check", **{**given, "fleet_seal_key": str(site.keys["mallory"])}
+    )
+    assert other.returncode != 0
+    assert "is not listed as seal@beta in" in said(other)
+    assert "would be sealed" not in other.stdout
+    # Of what is sealed nobody asks for a key, and the plans of one tenant lack the same one.
+    alone = play(site, "bankops.fleet.evidence_seal", **{**given, "fleet_seal_key": {"beta": str(site.keys["beta"])}})
+    (failure,) = [line for line in alone.stdout.splitlines() if line.startswith("fatal:")][-1:]
+    assert failure.count("fleet_seal_key names no key for tenant alpha.") == 1
+    keyless = play(site, "bankops.fleet.evidence_seal", **{**given, "fleet_seal_key": "", "patch_tenants": ["beta"]})
+    assert keyless.returncode == 0, keyless.stdout
+    (bundle,) = (site.folder / "state/bundles/beta").iterdir()
+    shutil.rmtree(bundle)
+    gone = play(site, "bankops.fleet.evidence_seal", "--check", **given, patch_tenants=["beta"])
+    assert "and the bundle of its seal 1 is gone: it would be made again." in said(gone)
+    assert changed(gone) == 1
 
 
 def test_an_anchor_gets_the_root_of_each_new_seal(sealed: tuple[Site, subprocess.CompletedProcess[str]]) -> None:
@@ -103,7 +147,7 @@ def test_an_auditor_verifies_a_copy_alone(
     bad = play(site, "bankops.fleet.evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles/alpha"))
     assert bad.returncode == 2
     assert "FOUND file_changed: alpha, seal 1: has the SHA-256" in said(bad)
-    assert "1 bundles verified, alone, without the state: 1 finding." in bad.stdout
+    assert "1 bundle verified, alone, without the state: 1 finding." in bad.stdout
 
 
 def test_the_controller_verifies_against_the_state(sealed: tuple[Site, subprocess.CompletedProcess[str]]) -> None:

@@ -153,7 +153,9 @@ def test_two_who_seal_at_once_make_one_chain(site: Site) -> None:
         def put_seal(self, tenant: str, number: int, files_of_it: dict[str, bytes]) -> None:
             if not self.beaten:
                 self.beaten = True
-                elsewhere = sealing.Sealer(site.keys["alpha"], None, site.folder / "elsewhere", "elsewhere:1:1:boot/1")
+                elsewhere = sealing.Sealer(
+                    str(site.keys["alpha"]), None, site.folder / "elsewhere", "elsewhere:1:1:boot/1"
+                )
                 seal_plan(site.state, "alpha", first.plan, elsewhere, utc_now())
             super().put_seal(tenant, number, files_of_it)
 
