@@ -19,6 +19,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine impo
     Scope,
     Transport,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.sensors import Sensors, identity_of, is_whole
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.conditions import any_holds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import Placement
@@ -67,6 +68,8 @@ class Population:
 
     hosts: list[Host] = field(default_factory=list)
     excluded: int = 0
+    sensors: dict[str, int] | None = None
+    """How many sensors Falcon has, and how many of them are on no host; None where it was not asked."""
 
     def record(self, read: str) -> dict[str, Any]:
         """Plain data for ``fleet_population``: ``machines = hosts + excluded``, ``hosts = planned +`` each reason.
@@ -82,7 +85,12 @@ class Population:
             "planned": reasons[None],
             **{reason.value: reasons[reason] for reason in LeftOut},
             "duplicates": sum(host.is_duplicate for host in self.hosts),
+            **({} if self.sensors is None else {"sensors": self.sensors, "unprotected": self._unprotected}),
         }
+
+    @property
+    def _unprotected(self) -> int:
+        return sum(host.is_unprotected for host in self.hosts)
 
 
 def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configuration) -> Population:
@@ -106,15 +114,22 @@ def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configurat
     return population
 
 
-def mark_sensors(hosts: Iterable[Host], sensors: Iterable[SensorHost], *, whole: bool) -> None:
-    """Say of each host what Falcon knows of it, joined by identity. Only when ``whole`` can one be missing there."""
-    latest: dict[Identity, SensorHost] = {}
-    for sensor in sorted(sensors, key=_last_seen):
-        # A machine that was installed anew has a sensor of then and one of now.
-        latest[sensor.identity] = sensor
-    for host in hosts:
-        host.sensor = latest.get(host.machine.identity)
-        host.is_unprotected = whole and host.sensor is None and host.machine.power == Power.RUNNING
+def mark_sensors(population: Population, sensors: Iterable[SensorHost], *, whole: bool) -> None:
+    """Say of each host what Falcon knows of it, joined by identity, and count the sensors that are on none of them.
+
+    Only when ``whole`` can one be missing there; and only where nothing that is known may be its sensor is it.
+    """
+    found = Sensors(sensors)
+    elsewhere = {sensor.aid for sensor in found.all}
+    for host in population.hosts:
+        machine = host.machine
+        identity = identity_of(machine.cloud.value, machine.account, machine.instance_id)
+        own, doubtful = found.of(identity), found.perhaps_of(identity)
+        elsewhere.difference_update(sensor.aid for sensor in (*own, *doubtful))
+        host.sensor = own[0] if own else None
+        missing = is_whole(identity) and not own and not doubtful
+        host.is_unprotected = whole and missing and machine.power == Power.RUNNING
+    population.sensors = {"read": len(found.all), "elsewhere": len(elsewhere)}
 
 
 def _host(machine: Machine, placement: Placement, seen_by: tuple[str, ...], configuration: Configuration) -> Host:
@@ -135,10 +150,6 @@ def _transport(machine: Machine, address: str, preferred: Sequence[Transport]) -
         if (address and transport is Transport.SSH) or transport in machine.managed_by:
             return transport.value
     return UNKNOWN
-
-
-def _last_seen(sensor: SensorHost) -> tuple[str, str]:
-    return sensor.last_seen.isoformat() if sensor.last_seen else "", sensor.aid
 
 
 def _path(scope: Scope) -> str:

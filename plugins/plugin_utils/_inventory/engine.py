@@ -130,7 +130,7 @@ def named_population(
     if configuration.sensors:
         of_sensors = {source.name for source in configuration.sensors}
         whole = all(problem.scope.source not in of_sensors for problem in reading.problems)
-        mark_sensors(population.hosts, chain.from_iterable(reading.sensors.values()), whole=whole)
+        mark_sensors(population, chain.from_iterable(reading.sensors.values()), whole=whole)
     reserved = {*reserved, *ALWAYS, UNPROTECTED}
     for host in population.hosts:
         host.groups = tuple(groups_of(host, groups))

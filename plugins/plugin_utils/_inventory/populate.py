@@ -60,6 +60,8 @@ def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
         found["ansible_host"] = host.address
     if machine.scaling_group:
         found["fleet_scaling_group"] = machine.scaling_group
+    if machine.managed_by:
+        found["fleet_managed_by"] = [transport.value for transport in machine.managed_by]
     if host.is_duplicate:
         found["fleet_seen_by"] = list(host.seen_by)
     if host.sensor:

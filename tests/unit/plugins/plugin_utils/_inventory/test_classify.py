@@ -262,19 +262,36 @@ def sensor(instance_id: str = "i-1", *, seen: int | None = 1, aid: str = "a1") -
 
 
 def test_a_host_has_the_latest_sensor_of_its_machine_and_is_never_joined_by_its_name() -> None:
-    hosts = population(machine("i-1"), machine("i-2", name="web1")).hosts
-    mark_sensors(
-        hosts, [sensor(seen=2, aid="new"), sensor(seen=1, aid="old"), sensor(seen=None, aid="never")], whole=True
-    )
-    assert [host.sensor.aid if host.sensor else None for host in hosts] == ["new", None]
-    assert [host.is_unprotected for host in hosts] == [False, True]
-    assert "fleet_unprotected" in groups(hosts[1])
+    found = population(machine("i-1"), machine("i-2", name="web1"))
+    assert "sensors" not in found.record("")
+    sensors = [
+        sensor(seen=2, aid="new"),
+        sensor(seen=1, aid="old"),
+        sensor(seen=None, aid="never"),
+        sensor("i-9", aid="b"),
+    ]
+    mark_sensors(found, sensors, whole=True)
+    assert [host.sensor.aid if host.sensor else None for host in found.hosts] == ["new", None]
+    assert [host.is_unprotected for host in found.hosts] == [False, True]
+    assert "fleet_unprotected" in groups(found.hosts[1])
+    record = found.record("")
+    assert (record["sensors"], record["unprotected"]) == ({"read": 4, "elsewhere": 1}, 1)
 
 
 def test_nobody_is_called_unprotected_when_not_all_sensors_are_known_or_when_it_does_not_run() -> None:
-    hosts = population(machine("i-1")).hosts
-    mark_sensors(hosts, [], whole=False)
-    assert not hosts[0].is_unprotected
-    stopped = population(replace(machine("i-1"), power=Power.STOPPED)).hosts
+    found = population(machine("i-1"))
+    mark_sensors(found, [], whole=False)
+    assert not found.hosts[0].is_unprotected
+    stopped = population(replace(machine("i-1"), power=Power.STOPPED))
     mark_sensors(stopped, [], whole=True)
-    assert not stopped[0].is_unprotected
+    assert not stopped.hosts[0].is_unprotected
+
+
+def test_nobody_is_called_unprotected_who_cannot_be_joined_or_may_have_a_sensor() -> None:
+    at_home = replace(machine("web1"), cloud=Cloud.ONPREM, account="")
+    google = replace(machine("77"), cloud=Cloud.GCP, account="prod-web")
+    found = population(at_home, google)
+    by_number = replace(sensor("77"), cloud="gcp", account="578609343865", account_is_known=False)
+    mark_sensors(found, [by_number], whole=True)
+    assert [(host.sensor, host.is_unprotected) for host in found.hosts] == [(None, False)] * 2
+    assert found.sensors == {"read": 1, "elsewhere": 0}
