@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -21,7 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.provenance
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, ScannedHost, freeze_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.packing import unpacker
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.policy import Policy
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import look_at_population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import left_out, look_at_population
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.ticket import planned_ticket_gate, ticket_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.plan_summary import put_summary
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -70,7 +71,7 @@ class ActionModule(FleetAction):
         variables: dict[str, t.Any],
     ) -> dict[str, t.Any]:
         provenance = read_provenance(Path.cwd())
-        inventory = self.variable(variables, "groups")["all"]
+        groups = self.variable(variables, "groups")
         plans: list[dict[str, str]] = []
         unpack = unpacker()
         for tenant in tenants:
@@ -86,8 +87,9 @@ class ActionModule(FleetAction):
                 revision=str(provenance["revision"]),
                 source=self.inventory_sources(variables),
                 query=self._query(variables),
+                left_out=left_out(groups, tenant, partial(_tenant, variables["hostvars"])),
                 bystanders=self._bystanders(tenant, cycle, policies, variables),
-                population=look_at_population(state, tenant, incomplete=incomplete, inventory=inventory),
+                population=look_at_population(state, tenant, incomplete=incomplete, inventory=groups["all"]),
                 ticket=planned_ticket_gate(next(iter(own.values())).as_data(), ticket),
             )
             self._record(state, frozen, provenance)
@@ -141,6 +143,11 @@ class _Noted:
 
     def __getitem__(self, host: str) -> t.Any:
         return self._hostvars[host]
+
+
+def _tenant(hostvars: t.Any, host: str) -> t.Any:
+    """The tenant that the inventory says; of a host that is not planned it is not evaluated."""
+    return hostvars.raw_get(host).get("fleet_tenant")
 
 
 def as_scanned(

@@ -39,6 +39,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
     Gate,
     HostDocument,
     HostEntry,
+    LeftOut,
     PlanHead,
     Verdict,
     closed,
@@ -114,6 +115,7 @@ def freeze_plan(
     revision: str,
     source: str,
     query: dict[str, str | None] | None = None,
+    left_out: LeftOut | None = None,
     bystanders: Iterable[Policy] = (),
     population: Population | None = None,
     ticket: Gate | None = None,
@@ -123,7 +125,8 @@ def freeze_plan(
 
     ``hosts`` may be a generator: each is written and forgotten. ``bystanders`` are the policies of the tenant's hosts
     outside the limit: they are not planned, but count as members of their clusters and backends. ``revision`` is that
-    of the playbooks, ``source`` names the inventory; ``query`` (``inventory``, ``hosts``, ``limit``) found the hosts.
+    of the playbooks, ``source`` names the inventory; ``query`` (``inventory``, ``hosts``, ``limit``) found the hosts,
+    and ``left_out`` are those besides.
     ``population`` and ``ticket`` are the tenant's own gates, ``read`` reads a freeze calendar.
 
     Raises FleetError: ``empty_fleet``, ``duplicate_host``, ``bad_name``, and those of the state.
@@ -146,6 +149,8 @@ def freeze_plan(
         head = _head(draft, tenant, cycle, created, revision, _missing(draft, population))
         if query is not None:
             head["query"] = query
+        if left_out is not None:
+            head["left_out"] = left_out
         state.first_seen(tenant, draft.new_keys, today)
         return FrozenPlan(writer.finish(cast("dict[str, Any]", head)), head, gathering.facts(head))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.estimate import batch_seconds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision, HostDocument, PlanHead
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import describe_left_out
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import (
     ChangeLine,
     Facts,
@@ -57,6 +58,11 @@ def _opening(facts: Facts) -> Iterator[str]:
             ("Revision", head["revision"]),
             ("Policy", head["policy_digest"]),
             ("Hosts", f"{len(head['hosts'])}: " + ", ".join(f"{counts[kind.value]} {kind.value}" for kind in Decision)),
+            *(
+                [("Not in the plan by the inventory", describe_left_out(head["left_out"]))]
+                if "left_out" in head
+                else []
+            ),
             ("Estimated duration", f"{duration(facts.total_seconds)}, soak between the waves included"),
             ("May fail before the plan stops", head["limits"]["max_failed"]),
         ],
@@ -66,6 +72,11 @@ def _opening(facts: Facts) -> Iterator[str]:
     if facts.changes_of_unknown_cves:
         yield f"Which CVEs {facts.changes_of_unknown_cves} of its changes close is unknown."
     yield ""
+
+
+def _besides(head: PlanHead) -> Iterator[tuple[str, str]]:
+    if "left_out" in head:
+        yield "Not in the plan by the inventory", describe_left_out(head["left_out"])
 
 
 def _rollout(facts: Facts) -> Iterator[str]:

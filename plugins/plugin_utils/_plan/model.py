@@ -55,6 +55,14 @@ class WavePlan(TypedDict):
     batches: list[list[str]]
 
 
+class LeftOut(TypedDict):
+    """Hosts of a tenant that no plan works on, by reason, and how many machines the inventory has of no tenant."""
+
+    stopped: list[str]
+    unreachable_transport: list[str]
+    unassigned: int
+
+
 class PlanHead(TypedDict):
     """What ``plan.json`` holds; its canonical digest is the plan's identity."""
 
@@ -71,6 +79,8 @@ class PlanHead(TypedDict):
     missing: list[str]
     query: NotRequired[dict[str, str | None]]
     """What found the population: ``inventory``, ``hosts`` (the pattern) and ``limit``. Plans of before have none."""
+    left_out: NotRequired[LeftOut]
+    """Whom the inventory has besides; only where it says it."""
 
 
 class HostDocument(TypedDict):

@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Gate, PlanHead, Verdict, gate
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import (
+    STOPPED,
+    UNASSIGNED,
+    UNREACHABLE_TRANSPORT,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Gate, LeftOut, PlanHead, Verdict, gate
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
@@ -65,6 +70,34 @@ def incomplete_gate(parts: Collection[str]) -> Gate:
 def parts_of(incomplete: Iterable[Any]) -> list[str]:
     """What is missing by the values of ``fleet_incomplete`` of a tenant's hosts; sorted."""
     return sorted({part for value in incomplete for part in _parts(value)})
+
+
+def left_out(groups: Mapping[str, Collection[str]], tenant: str, tenant_of: Callable[[str], Any]) -> LeftOut | None:
+    """Whom a tenant has in the inventory without that a plan works on them, each under the first reason that applies.
+
+    ``groups`` are those of the inventory with their hosts, ``tenant_of`` looks up ``fleet_tenant`` of a host. None
+    where the inventory does not say it, for it is not one of ``bankops.fleet.multicloud``.
+    """
+    if STOPPED not in groups:
+        return None
+    stopped = {host for host in groups[STOPPED] if tenant_of(host) == tenant}
+    unreachable = {host for host in groups[UNREACHABLE_TRANSPORT] if tenant_of(host) == tenant}
+    return {
+        "stopped": sorted(stopped),
+        "unreachable_transport": sorted(unreachable - stopped),
+        # Whose they are is not known, so no tenant is told their names.
+        "unassigned": len(groups[UNASSIGNED]),
+    }
+
+
+def describe_left_out(found: LeftOut) -> str:
+    """Who was left out, in words: ``2 stopped (db1, db2), 0 without a transport, 1 of no tenant``."""
+    parts = [
+        (found["stopped"], "stopped"),
+        (found["unreachable_transport"], "without a transport"),
+    ]
+    said = [f"{len(hosts)} {what}" + (f" ({_named(hosts)})" if hosts else "") for hosts, what in parts]
+    return ", ".join([*said, f"{found['unassigned']} of no tenant"])
 
 
 def latest_plan(state: State, tenant: str) -> PlanHead | None:

@@ -24,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import (
     closed,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.overrides import is_valid
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import describe_left_out
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 UNKNOWN = "unknown"
@@ -238,6 +239,8 @@ def render_console(facts: Facts) -> list[str]:
         + ", ".join(f"{counts[decision.value]} {decision.value}" for decision in Decision),
         f"closes {known}; about {duration(facts.total_seconds)} with soak; expires {head['expires']}",
     ]
+    if "left_out" in head:
+        lines.append(f"not in the plan by the inventory: {describe_left_out(head['left_out'])}")
     for wave in head["waves"]:
         for number, batch in enumerate(wave["batches"], start=1):
             seconds = duration(batch_seconds(batch, facts.seconds))

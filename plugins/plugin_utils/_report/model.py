@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState, HostOutcome, InService
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import LeftOut
 
 GOOD = frozenset({HostOutcome.VERIFIED, HostOutcome.UNCHANGED})
 """Outcomes that need nobody's attention."""
@@ -250,6 +251,8 @@ class Report:
     revision: str
     query: dict[str, str | None] | None
     """What found the population: inventory, hosts and limit; None in plans of before."""
+    left_out: LeftOut | None
+    """Whom the inventory has besides; None where it does not say it."""
     approval: str
     """How its policy wants it approved: ``none``, ``signature`` or ``awx``; empty where the plan does not say it."""
     missing: tuple[str, ...]

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import CLOCKS_DIFFER
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import describe_left_out
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     ApprovalRow,
     Approved,
@@ -76,7 +77,8 @@ def query_of(report: Report) -> str:
     if report.query is None:
         return ""
     said = {key: report.query.get(key) or "none" for key in ("inventory", "hosts", "limit")}
-    return f"inventory {said['inventory']}, hosts matching {said['hosts']}, limit {said['limit']}"
+    besides = f"; besides: {describe_left_out(report.left_out)}" if report.left_out else ""
+    return f"inventory {said['inventory']}, hosts matching {said['hosts']}, limit {said['limit']}{besides}"
 
 
 def _state(facts: PlanFacts, applied: Sequence[AttemptResult]) -> str:

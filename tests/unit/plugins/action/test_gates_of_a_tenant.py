@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,17 @@ PLAY = {
 TICKET: dict[str, Any] = {"patch_change_ticket": {"pattern": "CHG[0-9]{7}"}}
 
 
-def plan(folder: Path, *arguments: str, hosts: tuple[str, ...] = HOSTS, **variables: Any) -> dict[str, Any]:
-    """Plan hosts of tenant alpha; what the plan says of the tenant's gates on the first host, and what was printed."""
+def plan(
+    folder: Path,
+    *arguments: str,
+    hosts: tuple[str, ...] = HOSTS,
+    besides: Mapping[str, Any] | None = None,
+    **variables: Any,
+) -> dict[str, Any]:
+    """Plan hosts of tenant alpha; what the plan says of the tenant's gates on the first host, and what was printed.
+
+    ``besides`` are groups of other hosts.
+    """
     common = {
         "fleet_tenant": "alpha",
         "fleet_cluster": "none",
@@ -44,7 +54,7 @@ def plan(folder: Path, *arguments: str, hosts: tuple[str, ...] = HOSTS, **variab
     }
     found = {host: {"fleet_scan": scan(f"machine-of-{host}")} for host in hosts}
     inventory = {"fleet": {"hosts": found, "vars": {**common, **variables}}}
-    (folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
+    (folder / "inventory.json").write_text(json.dumps({"all": {"children": {**inventory, **(besides or {})}}}))
     (folder / "plays.json").write_text(json.dumps([PLAY]))
     run = run_ansible(folder, "playbook", "-i", "inventory.json", "plays.json", *arguments)
     assert run.returncode == 0, run.stdout
@@ -89,3 +99,18 @@ def test_an_inventory_that_is_incomplete_says_so_in_the_plan(tmp_path: Path) -> 
 )
 def test_a_ticket_that_is_given_must_be_one(tmp_path: Path, given: dict[str, Any], verdict: str) -> None:
     assert plan(tmp_path, "-e", json.dumps(given), **TICKET)["ticket"][0] == verdict
+
+
+def test_whom_the_inventory_has_besides_is_in_the_plan(tmp_path: Path) -> None:
+    assert "left_out" not in plan(tmp_path)["head"]
+    besides = {
+        group: {"hosts": {f"{group}-{tenant}": {"fleet_tenant": tenant} for tenant in ("alpha", "beta")}}
+        for group in ("fleet_stopped", "fleet_unreachable_transport", "fleet_unassigned")
+    }
+    found = plan(tmp_path, besides=besides)
+    assert found["head"]["left_out"] == {
+        "stopped": ["fleet_stopped-alpha"],
+        "unreachable_transport": ["fleet_unreachable_transport-alpha"],
+        "unassigned": 2,
+    }
+    assert "not in the plan by the inventory: 1 stopped (fleet_stopped-alpha), 1 without a transport" in found["stdout"]

@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.freeze import FrozenPlan, freeze_plan
-from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import look_at_population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import LeftOut
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import (
+    describe_left_out,
+    left_out,
+    look_at_population,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 
 from .fleets import NOW, SOURCE, policies, scanned
@@ -134,3 +139,29 @@ def test_a_plan_that_cannot_be_read_is_unknown(state: FolderState, tmp_path: Pat
     verdict, evidence = look(state, HOSTS)
     assert verdict == "unknown"
     assert evidence.startswith("the plan before cannot be read: ")
+
+
+def test_whom_the_inventory_has_besides_is_said_of_the_tenant_alone_and_once() -> None:
+    groups = {
+        "fleet_stopped": ["db2", "db1", "other1"],
+        "fleet_unreachable_transport": ["db1", "web9"],
+        "fleet_unassigned": ["lost1", "lost2"],
+    }
+    tenants = {"other1": "beta"}
+    found = left_out(groups, "alpha", lambda host: tenants.get(host, "alpha"))
+    assert found == {"stopped": ["db1", "db2"], "unreachable_transport": ["web9"], "unassigned": 2}
+    assert describe_left_out(found) == "2 stopped (db1, db2), 1 without a transport (web9), 2 of no tenant"
+
+
+def test_an_inventory_that_does_not_say_whom_it_has_besides_is_no_whole_one() -> None:
+    assert left_out({"fleet": ["web1"]}, "alpha", str) is None
+
+
+def test_many_that_are_left_out_are_counted_and_some_named() -> None:
+    found: LeftOut = {
+        "stopped": [f"web{number}" for number in range(9)],
+        "unreachable_transport": [],
+        "unassigned": 0,
+    }
+    said = "9 stopped (web0, web1, web2, web3, web4 and 4 more), 0 without a transport, 0 of no tenant"
+    assert describe_left_out(found) == said

@@ -190,3 +190,11 @@ def test_text_is_escaped_only_where_it_must_be(value: str, shown: str) -> None:
 )
 def test_durations_are_for_people(seconds: int, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_whom_the_inventory_has_besides_is_shown_where_it_says_it(plan: Any) -> None:
+    facts = facts_of(plan)
+    facts.head["left_out"] = {"stopped": ["db1"], "unreachable_transport": [], "unassigned": 3}
+    said = "1 stopped (db1), 0 without a transport, 3 of no tenant"
+    assert f"not in the plan by the inventory: {said}" in render_console(facts)
+    assert f"| Not in the plan by the inventory | {said} |" in markdown(facts)

@@ -32,6 +32,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.evidence_che
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.figures import NAME as FIGURES
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.figures import Figures
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.model import Report
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.rows import query_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.sample import METHOD, draw
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Shelf, Wanted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -78,6 +79,14 @@ def test_every_host_has_exactly_one_outcome(cycle: Document) -> None:
 
 def test_the_query_that_found_the_population_is_said(cycle: Document) -> None:
     assert cycle.scope.query == "inventory inventories/production, hosts matching fleet, limit none"
+
+
+def test_whom_the_inventory_has_besides_is_said_with_the_query(fleet: Path) -> None:
+    state = FolderState(fleet)
+    report = collect(state, "alpha", state.get_cycle("2026-11")["plans"][0]["plan"])
+    assert "besides" not in query_of(report)
+    besides = replace(report, left_out={"stopped": ["db1"], "unreachable_transport": [], "unassigned": 2})
+    assert query_of(besides) == query_of(report) + "; besides: 1 stopped (db1), 0 without a transport, 2 of no tenant"
 
 
 def test_changes_and_open_updates_name_hosts_of_their_own_plan(cycle: Document) -> None:

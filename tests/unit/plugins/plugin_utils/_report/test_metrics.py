@@ -117,6 +117,7 @@ def facts(*hosts: HostResult, latest: bool = True, as_of: date = TODAY, **said: 
         expires="2026-11-18T08:00:00Z",
         revision="abc",
         query=None,
+        left_out=None,
         hosts=hosts,
         counts=dict(Counter(each.outcome.value for each in hosts)),
         unknown_cves=0,
