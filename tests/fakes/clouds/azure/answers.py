@@ -25,12 +25,13 @@ _RESOURCE_OWNER = "client '5e1d7c30' with object id '9b2f1d4c'"
 
 def token(azure: Azure, tenant: str, form: Query) -> Answer:
     """Answer to a principal that asks for a token."""
-    wanted = f"{azure.audience}/.default"
+    # An audience may end in a slash of its own.
+    wanted = {f"{azure.audience}/.default", f"{azure.audience}//.default"}
     if tenant not in azure.tenants:
         return _no_token(400, "invalid_request", 90002, f"Tenant '{tenant}' not found. Check to make sure you have it.")
     if form.get("client_id") != azure.principal.client_id:
         return _no_token(400, "unauthorized_client", 700016, f"Application with identifier '{form}' was not found.")
-    if form.get("scope", "").split()[0] != wanted:
+    if form.get("scope", "").split()[0] not in wanted:
         return _no_token(400, "invalid_scope", 70011, f"The scope is not valid: {form['scope']}")
     if form.get("client_assertion", azure.principal.assertion) != azure.principal.assertion:
         return _no_token(401, "invalid_client", 700213, "No matching federated identity record found.")
@@ -65,6 +66,13 @@ def authority(base: str, tenant: str) -> Answer:
             "authorization_endpoint": f"{issuer}/oauth2/v2.0/authorize",
             "token_endpoint": f"{issuer}/oauth2/v2.0/token",
         },
+    )
+
+
+def discovery(base: str) -> Answer:
+    """What clients read who want to know whether an issuer is one of Azure's."""
+    return Answer(
+        200, {"tenant_discovery_endpoint": f"{base}/common/v2.0/.well-known/openid-configuration", "metadata": []}
     )
 
 

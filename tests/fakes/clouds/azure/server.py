@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -27,13 +27,23 @@ _NO_SUCH = Answer(404, {"error": {"code": "NotFound", "message": "no such path"}
 _REFUSED = Answer(400, {"error": {"code": "BadRequest", "message": "the fake's test fails for this request"}})
 
 
+Answering = Callable[[Azure, BaseHTTPRequestHandler, str, bytes], Answer]
+
+
 @contextmanager
-def serving(azure: Azure, context: ssl.SSLContext | None) -> Iterator[str]:
+def serving(
+    azure: Azure,
+    context: ssl.SSLContext | None,
+    *,
+    tunnel: ssl.SSLContext | None = None,
+    answering: Answering | None = None,
+) -> Iterator[str]:
     """The cloud at the URL that is given, as long as the context lasts.
 
-    Raises AssertionError at its end when somebody asked what the real one would not have understood.
+    With ``tunnel`` it is a proxy, behind which the cloud is under all names that the certificate has. Raises
+    AssertionError at its end when somebody asked what the real one would not have understood.
     """
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(azure, "https" if context else "http")) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(azure, context, tunnel, answering or answer_to)) as server:
         # Who hangs is not waited for.
         server.daemon_threads, server.block_on_close = True, False
         if context:
@@ -49,8 +59,11 @@ def serving(azure: Azure, context: ssl.SSLContext | None) -> Iterator[str]:
     assert azure.violations == []
 
 
-def _handler(azure: Azure, scheme: str) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    azure: Azure, context: ssl.SSLContext | None, tunnel: ssl.SSLContext | None, answering: Answering
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        secured = context is not None
         protocol_version = "HTTP/1.1"
         # Head and body in one piece: otherwise the second waits until the first is acknowledged.
         wbufsize = -1
@@ -60,9 +73,21 @@ def _handler(azure: Azure, scheme: str) -> type[BaseHTTPRequestHandler]:
             with suppress(ConnectionError, ssl.SSLError):
                 super().handle()
 
+        def do_CONNECT(self) -> None:
+            """Be the server that the tunnel leads to."""
+            if tunnel is None:
+                self.send_error(501)
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            self.connection = tunnel.wrap_socket(self.connection, server_side=True)
+            self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb")
+            self.secured, self.close_connection = True, False
+
         def do_GET(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answer = _answer(azure, self, f"{scheme}://{self.headers['Host']}", content)
+            answer = answering(azure, self, f"http{'s' if self.secured else ''}://{self.headers['Host']}", content)
             for spoil in azure.faults:
                 spoiled = spoil(self.path.replace("%24", "$"), answer)
                 if spoiled is not None:
@@ -92,12 +117,15 @@ def _handler(azure: Azure, scheme: str) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _answer(azure: Azure, request: BaseHTTPRequestHandler, base: str, content: bytes) -> Answer:
+def answer_to(azure: Azure, request: BaseHTTPRequestHandler, base: str, content: bytes) -> Answer:
+    """The answer to a request; ``base`` is the URL by which the server was asked."""
     parts = urlsplit(request.path)
     asked = parse_qsl(parts.query, keep_blank_values=True)
     query = dict(asked)
     if parts.path == "/metadata/identity/oauth2/token":
         return answers.machine_token(azure, query, dict(request.headers))
+    if parts.path == "/common/discovery/instance":
+        return answers.discovery(base)
     if issuer := _TENANT.fullmatch(parts.path):
         if issuer["rest"].endswith("token"):
             return answers.token(azure, issuer["tenant"], dict(parse_qsl(content.decode())))

@@ -17,13 +17,17 @@ import pytest
 
 pytest.importorskip("azure.mgmt.compute")
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure import CLOUDS
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
+from ansible_collections.bankops.fleet.tests.fakes.authority import make_authority
 from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.faults import TOKEN, answers, fault, says
 from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.server import serving
-from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.state import AUDIENCE
+from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.state import AUDIENCE, SUBSCRIPTION
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._clouds.azure_sources import (
     Cloud,
     cloud_of_our_own,
     machine,
+    source,
 )
 
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -87,6 +91,23 @@ def test_a_login_of_the_command_line(nobody: Cloud, tmp_path: Path, monkeypatch:
     (asked,) = (tmp_path / "asked").read_text(encoding="ascii").splitlines()
     assert f"--resource {AUDIENCE}" in asked
     assert "--tenant contoso.example" in asked
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_each_cloud_under_its_own_names(
+    cloud: Cloud, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = CLOUDS[name]
+    cloud.azure.audience = place.audience
+    urls = [place.endpoint, place.authority or "https://login.microsoftonline.com"]
+    authority = make_authority(tmp_path, name, [url.removeprefix("https://") for url in urls])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+    with serving(cloud.azure, None, tunnel=authority.context) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        found = source({"cloud": name, "subscriptions": SUBSCRIPTION})
+        (scope,) = found.scopes(Deadline.after(20))
+        assert len(list(found.machines(scope, Deadline.after(20)))) == 1
+    assert cloud.azure.issued == {"secret": 1}
 
 
 def test_another_tenant_than_that_of_the_environment(cloud: Cloud) -> None:

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure import CLOUDS, Options, Place, read_source
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry, Faults
+from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY
 
 ONE, TWO = "291BBA3F-e0a5-47bc-a099-3bdcb2a50a05", "72ac930a-f34e-42d8-b06d-dc2a9e12ed71"
 PUBLIC = CLOUDS["AzureCloud"]
@@ -103,6 +106,16 @@ def test_a_fault_is_told_with_its_place(options: dict[str, Any], place: str, wor
     (line,) = read(**options)[1]
     assert line.startswith(f"fleet.multicloud.yml: {place}")
     assert words in line
+
+
+def test_what_the_documentation_shows_is_understood() -> None:
+    page = (REPOSITORY / "docs/inventory/azure.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    sources = [source for block in blocks for source in (block["sources"] if isinstance(block, dict) else block)]
+    assert len(sources) == 4
+    for source in sources:
+        own = {key: value for key, value in source.items() if key not in {"type", "name", "placement"}}
+        assert read(**own)[1] == []
 
 
 def test_credentials_do_not_belong_there() -> None:
