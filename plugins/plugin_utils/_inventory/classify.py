@@ -19,7 +19,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine impo
     Scope,
     Transport,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.sensors import Sensors, identity_of, is_whole
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.conditions import any_holds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import Placement
@@ -119,6 +118,13 @@ def mark_sensors(population: Population, sensors: Iterable[SensorHost], *, whole
 
     Only when ``whole`` can one be missing there; and only where nothing that is known may be its sensor is it.
     """
+    # Only who asks Falcon pays for it.
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.sensors import (
+        Sensors,
+        identity_of,
+        is_whole,
+    )
+
     found = Sensors(sensors)
     elsewhere = {sensor.aid for sensor in found.all}
     for host in population.hosts:

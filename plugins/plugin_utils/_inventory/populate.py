@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,17 +23,35 @@ MOST = 50
 """Parts that variables of all hosts have: each is there again for every host that somebody lists."""
 
 try:
-    from ansible.template import trust_as_template  # noqa: F401 - what matters is that there is such a thing
+    from ansible.template import trust_as_template
 except ImportError:
-    # Up to ansible-core 2.18 every text is a template unless it is marked; later, none is unless it is marked.
-    TEXTS_ARE_TEMPLATES = True
-else:
-    TEXTS_ARE_TEMPLATES = False
+    # Up to ansible-core 2.18 it is the others that are marked.
+    trust_as_template = None  # type: ignore[assignment]
+_PLAIN = re.compile(r"[\w .:/+=,@-]*")
+
+
+@lru_cache(maxsize=10_000)
+def _as_text(text: str) -> Any:
+    """A text that Ansible will not take for a template.
+
+    One of letters, digits and a few harmless signs is none, whatever marks somebody has chosen for his templates.
+    Ansible is told so, for it writes any other as ``{"__ansible_unsafe": …}`` where it lists an inventory, and AWX can
+    take no address and no state of a machine from that.
+    """
+    if not _PLAIN.fullmatch(text):
+        return wrap_var(text)
+    return trust_as_template(text) if trust_as_template else text
 
 
 def as_data(value: Any) -> Any:
-    """A value from outside that Ansible will not take for a template, keys of mappings included."""
-    return wrap_var(value) if TEXTS_ARE_TEMPLATES else value
+    """A value from outside as Ansible may have it: none of its texts is a template, keys of mappings included."""
+    if isinstance(value, str):
+        return _as_text(value)
+    if isinstance(value, Mapping):
+        return {_as_text(key): as_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_data(item) for item in value]
+    return value
 
 
 def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
@@ -74,7 +94,7 @@ def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
         }
     if raw and machine.raw is not None:
         found["fleet_raw"] = plain(machine.raw)
-    return {name: as_data(value) for name, value in found.items()} if TEXTS_ARE_TEMPLATES else found
+    return {name: as_data(value) for name, value in found.items()}
 
 
 def add_hosts(inventory: Any, hosts: Iterable[Host], *, own: Mapping[str, Collection[str]], raw: bool) -> None:

@@ -88,6 +88,8 @@ def test_a_hostile_tag_stays_text_on_the_way_through_the_inventory_of_awx(lab: P
     variables = listing["_meta"]["hostvars"][name]
     assert variables["fleet_tenant"] == {"__ansible_unsafe": attack}
     assert text(variables["fleet_tags"])["a"] == "{"
+    # What AWX itself must understand is no mapping.
+    assert (variables["ansible_host"], variables["fleet_power"]) == ("10.0.0.1", "running")
     assert listing["of_the_attack"]["hosts"] == [name]
     assert name.isprintable()
     assert "{" not in name

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -262,17 +261,35 @@ def test_a_host_has_its_variables_and_groups() -> None:
     assert "fleet_unprotected" not in inventory.groups
 
 
-def test_no_value_keeps_a_type_that_ansible_refuses_or_a_mark_of_trust() -> None:
-    host = filled(named({EAST: [machine()], WEST: [machine()]})).hosts["name-of-i-1"]
+def is_template_to_ansible(text: Any) -> bool:
+    """Whether Ansible would evaluate a text, had somebody chosen its signs for his templates."""
+    try:
+        from ansible._internal._datatag._tags import TrustedAsTemplate
+    except ImportError:
+        return type(text) is str
+    return bool(TrustedAsTemplate.is_tagged_on(text))
 
-    def types(value: Any) -> set[type]:
-        if isinstance(value, (dict, list)):
-            parts: Sequence[Any] = [*value, *value.values()] if isinstance(value, dict) else value
-            return {type(value)}.union(*map(types, parts))
-        return {type(value)}
 
-    allowed = {str, dict, list, type(None)}
-    assert {each.__name__ for each in types(dict(host.vars)) - allowed} <= {"AnsibleUnsafeText"}
+@pytest.mark.parametrize(
+    "text",
+    ["{{ x }}", "{% x %}", "{# x #}", "#jinja2: x", "[[ x ]]", "<% x %>", "$(x)", "a\nb", "{", "x(y)", "a|b", "'"],
+)
+def test_what_might_be_a_template_is_none(text: str) -> None:
+    for found in (populate.as_data(text), populate.as_data({"a": [text]})["a"][0]):
+        assert found == text
+        assert not is_template_to_ansible(found)
+
+
+@given(st.text())
+def test_every_text_comes_through_as_it_was_and_only_harmless_ones_as_plain_ones(text: str) -> None:
+    found = populate.as_data(text)
+    assert str(found) == text
+    if is_template_to_ansible(found):
+        assert not set(text) & set("{}[]()<>%#$|'\"`\\\n\r")
+
+
+def test_numbers_and_nothing_stay_what_they_are() -> None:
+    assert populate.as_data({"a": [1, 1.5, True, None]}) == {"a": [1, 1.5, True, None]}
 
 
 def test_what_is_incomplete_is_added_to_what_others_said() -> None:
