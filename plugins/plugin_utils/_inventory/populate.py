@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
@@ -22,11 +22,14 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups im
 MOST = 50
 """Parts that variables of all hosts have: each is there again for every host that somebody lists."""
 
+_as_plain: Callable[[str], Any]
 try:
     from ansible.template import trust_as_template
 except ImportError:
     # Up to ansible-core 2.18 it is the others that are marked.
-    trust_as_template = None  # type: ignore[assignment]
+    _as_plain = str
+else:
+    _as_plain = trust_as_template
 _PLAIN = re.compile(r"[\w .:/+=,@-]*")
 
 
@@ -38,9 +41,7 @@ def _as_text(text: str) -> Any:
     Ansible is told so, for it writes any other as ``{"__ansible_unsafe": …}`` where it lists an inventory, and AWX can
     take no address and no state of a machine from that.
     """
-    if not _PLAIN.fullmatch(text):
-        return wrap_var(text)
-    return trust_as_template(text) if trust_as_template else text
+    return _as_plain(text) if _PLAIN.fullmatch(text) else wrap_var(text)
 
 
 def as_data(value: Any) -> Any:
