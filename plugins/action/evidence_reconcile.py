@@ -25,6 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.reconcile impo
     dead_attempt,
     dead_attempts,
     hosts_to_ask,
+    is_news,
     learn,
     record_learned,
 )
@@ -34,6 +35,8 @@ MODULE = "bankops.fleet.updates_info"
 # A list that matches nobody: Ansible takes an empty `hosts` for a mistake.
 NOBODY = "!all"
 SHOWN_NAMES = 8
+UNKNOWN = "In the middle of their change, and nothing is known of them:"
+REMEDY = "Run this again when they answer, or go on with the plan, by patch_apply.yml or patch_rollback.yml."
 
 
 class ActionModule(FleetAction):
@@ -62,12 +65,15 @@ class ActionModule(FleetAction):
             state, cycle=arguments["cycle"], plans=arguments["plans"], tenants=arguments["tenants"]
         )
         dead = dead_attempts(state, chosen, datetime.now(timezone.utc))
+        hosts: set[str] = set()
         for book, attempt in dead:
-            self.show([f"{_named(book, attempt)} died: {len(hosts_to_ask(attempt))} hosts are asked what they know."])
+            asked = hosts_to_ask(book, attempt)
+            what = "is closed; asked again" if attempt.closed else "died; asked what they know"
+            self.show([f"{_named(book, attempt)} {what}: {_counted(len(asked), 'host')}."])
+            hosts.update(asked)
         if not dead:
-            self.show([f"No attempt on {len(chosen)} plans is open whose process has ended."])
+            self.show([f"{_counted(len(chosen), 'plan')} looked at: no attempt has died, and nobody is to be asked."])
         known = set(self.variable(variables, "groups")["all"])
-        hosts = {host for _book, attempt in dead for host in hosts_to_ask(attempt)}
         found = {
             "attempts": [
                 {"tenant": book.tenant, "plan": book.plan, "attempt": attempt.number} for book, attempt in dead
@@ -75,19 +81,21 @@ class ActionModule(FleetAction):
             "hosts": sorted(host for host in hosts & known if is_plain_name(host)) or [NOBODY],
             "taken_in": taken_in,
         }
-        return {"changed": False, "ansible_facts": {"fleet_reconcile": found}, "attempts": found["attempts"]}
+        return {"changed": taken_in > 0, "ansible_facts": {"fleet_reconcile": found}, "attempts": found["attempts"]}
 
     def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """One host, about each attempt of its tenant that died with it."""
         host, tenant = str(variables["inventory_hostname"]), str(self.variable(variables, "fleet_tenant"))
-        said = {}
+        said, changed = {}, False
         for book, attempt in self._dead(arguments, variables, tenant):
-            if host in hosts_to_ask(attempt):
+            if host in hosts_to_ask(book, attempt):
                 learned = self._learn(book.plan, arguments["timeout"], variables)
-                if not self._task.check_mode:
-                    record_learned(book, attempt, host, learned)
                 said[book.plan] = learned.data
-        return {"changed": False, "said": said}
+                if is_news(book, attempt, host, learned):
+                    changed = True
+                    if not self._task.check_mode:
+                        record_learned(book, attempt, host, learned)
+        return {"changed": changed, "said": said}
 
     def _learn(self, plan: str, timeout: float, variables: dict[str, t.Any]) -> Learned:
         asked = {"plan": plan, "runs_only": True, "timeout": timeout}
@@ -97,10 +105,14 @@ class ActionModule(FleetAction):
             return Learned(EntryOutcome.UNREACHABLE, {"msg": f"The host cannot be reached: {problem}"})
 
     def _close(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        now, closed = datetime.now(timezone.utc), []
+        now, changed = datetime.now(timezone.utc), False
+        closed: list[dict[str, t.Any]] = []
+        unknown = []
         for book, attempt in self._dead(arguments, variables):
             if self._task.check_mode:
-                self.show([f"{_named(book, attempt)} would be closed as incomplete."])
+                if not attempt.closed:
+                    changed = True
+                    self.show([f"{_named(book, attempt)} would be closed as incomplete."])
                 continue
             open_book(book.state, book.tenant, book.plan)
             found = close_dead(book, attempt, now, taken_in=arguments["taken_in"])
@@ -109,7 +121,14 @@ class ActionModule(FleetAction):
                 continue
             self.show([f"{_named(book, attempt)} is closed as incomplete: {_sentence(found)}."])
             closed.append({"tenant": book.tenant, "plan": book.plan, "attempt": attempt.number, **found})
-        return {"changed": False, "closed": closed}
+            changed = changed or not attempt.closed
+            left = [host for host in found["left"] if host in (*found["silent"], *found["failed"])]
+            if left:
+                unknown.append(f"{book.tenant}, plan {book.plan[:16]}: {names(left, SHOWN_NAMES)}")
+        result: dict[str, t.Any] = {"changed": changed, "closed": closed}
+        if unknown:
+            result.update(failed=True, msg=f"{UNKNOWN} {'; '.join(unknown)}. {REMEDY}")
+        return result
 
     def _dead(
         self, arguments: dict[str, t.Any], variables: dict[str, t.Any], tenant: str | None = None
@@ -131,10 +150,15 @@ def _named(book: Book, attempt: Attempt) -> str:
 
 
 def _sentence(found: dict[str, t.Any]) -> str:
-    parts = [f"{found['answered']} of {found['asked']} hosts answered"]
-    for key, words in (("silent", "nothing could be learned from"), ("left", "in the middle of their change")):
+    parts = [f"{found['answered']} of {_counted(found['asked'], 'host')} answered"]
+    ends = {"silent": "no answer from", "failed": "nothing but a failure from", "left": "in the middle of their change"}
+    for key, words in ends.items():
         if found[key]:
             parts.append(f"{words}: {names(found[key], SHOWN_NAMES)}")
     if found["taken_in"]:
         parts.append(f"{found['taken_in']} entries were taken in from spools")
     return "; ".join(parts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

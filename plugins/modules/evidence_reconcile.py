@@ -18,6 +18,8 @@ description:
   - An attempt that gives signs of life is never touched. What became of a host that was left in the middle of its
     change is not decided here. It stays begun, with an outcome that is not known, until a further attempt on the same
     plan resumes it.
+  - Hosts of the last attempt on a plan that had not answered when it was closed so are asked again, until somebody goes
+    on with the plan, gives it up or seals it.
   - C(playbooks/evidence_reconcile.yml) runs its three parts one after the other.
 extends_documentation_fragment:
   - bankops.fleet.attributes
@@ -33,7 +35,8 @@ options:
     description:
       - V(find), on the controller, finds the attempts, and leaves them as the fact C(fleet_reconcile).
       - V(ask), for each of their hosts, reads what the host knows, changes nothing there, and records it.
-      - V(close), on the controller, closes them.
+      - V(close), on the controller, closes them, and fails when nothing is known of hosts that are in the
+        middle of their change.
     type: str
     choices: [find, ask, close]
     required: true
@@ -80,7 +83,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 attempts:
-  description: The attempts that died.
+  description: The attempts that died, and those that are closed and have silent hosts.
   returned: when O(part) is V(find)
   type: list
   elements: dict
@@ -92,10 +95,19 @@ said:
   sample: {0c5e2f: {runs: {apply: {state: complete, status: 0, started: '2026-11-21T04:23:41Z'}}}}
 closed:
   description:
-    - The attempts that were closed, how many hosts were asked and answered, and which are left half changed.
+    - The attempts that are closed, how many hosts were asked and answered, which were C(silent) or C(failed) instead,
+      and which are C(left) in the middle of their change.
   returned: when O(part) is V(close)
   type: list
   elements: dict
   sample:
-    - {tenant: alpha, plan: 0c5e2f, attempt: 2, asked: 3, answered: 2, silent: [web3], left: [web2], taken_in: 0}
+    - tenant: alpha
+      plan: 0c5e2f
+      attempt: 2
+      asked: 3
+      answered: 2
+      silent: [web3]
+      failed: []
+      left: [web2]
+      taken_in: 0
 """

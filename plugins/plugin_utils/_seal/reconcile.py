@@ -4,6 +4,7 @@
 
 """Attempts whose process died: what the hosts know of them is recorded, then they are closed as incomplete.
 
+Hosts that did not answer by then are asked again whenever somebody looks, as long as nothing else was done about them.
 What became of a host that was left in the middle of its change nobody decides here: it stays begun, with an outcome
 that is not known, until a further attempt on the same plan resumes it.
 """
@@ -23,17 +24,18 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
     close_incomplete,
     open_book,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import keep_left, living_lease
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import keep_left, left_by, living_lease
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt, Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import is_whole_number
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import sealed_as
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 RUNS = {"heal": None, "apply": Phase.APPLY, "rollback": Phase.ROLLBACK}
 """What a host keeps of a plan, and the phase whose intent must have come before."""
 
 _INTENT = f'"outcome":"{EntryOutcome.INTENT.value}"'.encode()
-_RECONCILE = f'"phase":"{Phase.RECONCILE.value}"'.encode()
+_RECONCILE, _CLOSE = (f'"phase":"{phase.value}"'.encode() for phase in (Phase.RECONCILE, Phase.CLOSE))
 _STATES = ("complete", "failed", "interrupted", "running")
 _LONGEST = 200
 
@@ -53,24 +55,47 @@ class Learned:
 
 
 def dead_attempts(state: State, chosen: Iterable[tuple[str, str]], now: datetime) -> list[tuple[Book, Attempt]]:
-    """The attempts on these plans that are open and have no living owner.
+    """The attempts on these plans that died, of those that are closed the ones about which hosts are still to be asked.
 
     Raises FleetError of kind ``ledger_damaged``: nothing is added to a ledger that cannot be trusted.
     """
     books = [Book(state, tenant, plan, state.get_plan(tenant, plan)) for tenant, plan in chosen]
-    return [(open_book(state, book.tenant, book.plan), dead) for book in books if (dead := dead_attempt(book, now))]
+    dead = [(book, attempt) for book in books if (attempt := dead_attempt(book, now))]
+    return [
+        (open_book(state, book.tenant, book.plan), attempt)
+        for book, attempt in dead
+        if not attempt.closed or hosts_to_ask(book, attempt)
+    ]
 
 
 def dead_attempt(book: Book, now: datetime) -> Attempt | None:
-    """The open attempt of a plan, if its owner does not live."""
-    current = book.progress().current
-    if current is None or living_lease(book.state, book.tenant, current.owner, now):
-        return None
-    return current
+    """The open attempt of a plan, if its owner does not live, or the last one, if it was closed because of that."""
+    progress = book.progress()
+    current = progress.current
+    if current:
+        return None if living_lease(book.state, book.tenant, current.owner, now) else current
+    last = progress.attempts[-1] if progress.attempts else None
+    return last if last and last.incomplete and _is_left(book, progress, last) else None
 
 
-def hosts_to_ask(attempt: Attempt) -> list[str]:
-    """The hosts that an attempt may have changed, and of which it has not said itself what became of them."""
+def _is_left(book: Book, progress: Progress, last: Attempt) -> bool:
+    """Whether an attempt was closed because it died, and since then nobody gave it up or sealed the plan."""
+    entries = (json.loads(line) for line in book.state.entries(book.tenant, book.plan) if _CLOSE in line)
+    closed = (last.number, Phase.CLOSE)
+    reason = next(entry["data"]["reason"] for entry in entries if (entry["attempt"], entry["phase"]) == closed)
+    # Whoever gives up what was left half changed takes that lease away, and leaves no other trace.
+    kept = any(lease.owner == left_by(book.plan) for lease in book.state.leases(book.tenant))
+    given_up = progress.unfinished and not kept
+    return reason == DIED and not given_up and sealed_as(book.state, book.tenant, book.plan) is None
+
+
+def hosts_to_ask(book: Book, attempt: Attempt) -> list[str]:
+    """The hosts of which an attempt has not said itself what became of them; once it is closed, the silent ones."""
+    answered = _answers(book, attempt)[EntryOutcome.OK] if attempt.closed else set()
+    return [host for host in _left_open(attempt) if host not in answered]
+
+
+def _left_open(attempt: Attempt) -> list[str]:
     if attempt.purpose == "stage" or attempt.check_mode:
         return []
     return [host for batch in attempt.batches for host in batch if host not in attempt.judged]
@@ -109,6 +134,11 @@ def _run(said: Any) -> dict[str, Any]:
     }
 
 
+def is_news(book: Book, attempt: Attempt, host: str, learned: Learned) -> bool:
+    """Whether what a host said is to be recorded: that it is silent still is not."""
+    return not attempt.closed or host not in _answers(book, attempt)[learned.outcome]
+
+
 def record_learned(book: Book, attempt: Attempt, host: str, learned: Learned) -> None:
     """Record what a host said of an attempt that died.
 
@@ -132,14 +162,15 @@ def _intended(book: Book, host: str) -> set[str]:
 
 
 def close_dead(book: Book, attempt: Attempt, now: datetime, *, taken_in: int) -> dict[str, Any] | None:
-    """Close a dead attempt as incomplete; None when somebody is at work on the plan by now, or closed it already.
+    """Close a dead attempt as incomplete, unless it was closed before; None when somebody has done more by now.
 
     ``taken_in`` is how many entries were shipped from spools that it left. Returns what the close says:
-    ``{"asked", "answered", "silent": [host], "left": [host], "taken_in"}``; ``left`` are in the middle of their change.
+    ``{"asked", "answered", "silent": [host], "failed": [host], "left": [host], "taken_in"}``. From the silent there was
+    no answer, and from the failed none but a failure; ``left`` are in the middle of their change.
     """
     progress = book.progress()
-    current = progress.current
-    if current is None or current.number != attempt.number:
+    last = progress.attempts[-1]
+    if (last.number, last.closed) != (attempt.number, attempt.closed):
         return None
     try:
         # The hosts it left half changed stay closed to other plans; and should its process only have slept, it finds
@@ -149,21 +180,28 @@ def close_dead(book: Book, attempt: Attempt, now: datetime, *, taken_in: int) ->
         if problem.kind != "lease_held":
             raise
         return None
-    asked = hosts_to_ask(attempt)
-    answered = _answered(book, attempt)
+    asked, answers = _left_open(attempt), _answers(book, attempt)
+    answered, failed = answers[EntryOutcome.OK], answers[EntryOutcome.FAILED]
     found = {
         "asked": len(asked),
         "answered": len(answered),
-        "silent": sorted(set(asked) - answered),
+        "silent": sorted(set(asked) - answered - failed),
+        "failed": sorted(failed),
         "left": sorted(progress.unfinished),
         "taken_in": taken_in,
     }
-    close_incomplete(book, attempt, DIED, **found)
+    if not attempt.closed:
+        close_incomplete(book, attempt, DIED, **found)
     return found
 
 
-def _answered(book: Book, attempt: Attempt) -> set[str]:
-    wanted = (attempt.number, Phase.RECONCILE, EntryOutcome.OK)
+def _answers(book: Book, attempt: Attempt) -> dict[EntryOutcome, set[str]]:
+    """The hosts that were asked about an attempt, by what came of it at last; one that answered once has answered."""
+    latest: dict[str, EntryOutcome] = {}
     lines = (line for line in book.state.entries(book.tenant, book.plan) if _RECONCILE in line)
-    entries = (json.loads(line) for line in lines)
-    return {entry["host"] for entry in entries if (entry["attempt"], entry["phase"], entry["outcome"]) == wanted}
+    for entry in map(json.loads, lines):
+        if (entry["attempt"], entry["phase"]) == (attempt.number, Phase.RECONCILE):
+            host = entry["host"]
+            latest[host] = EntryOutcome.OK if latest.get(host) is EntryOutcome.OK else EntryOutcome(entry["outcome"])
+    outcomes = (EntryOutcome.OK, EntryOutcome.FAILED, EntryOutcome.UNREACHABLE)
+    return {outcome: {host for host, found in latest.items() if found is outcome} for outcome in outcomes}

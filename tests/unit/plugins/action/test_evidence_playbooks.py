@@ -200,9 +200,45 @@ def test_an_attempt_that_died_is_closed_after_its_hosts_were_asked(tmp_path: Pat
     assert looked.returncode == 0, looked.stdout
     assert "would be closed as incomplete" in said(looked)
     assert list(site.state.entries("alpha", book.plan)) == before
+    assert changed(looked) == 1
     done = play(site, "bankops.fleet.evidence_reconcile", inventory=inventory, **variables)
     assert done.returncode == 0, done.stdout
+    assert changed(done) == 1
     last = json.loads(list(site.state.entries("alpha", book.plan))[-1])
     assert last["data"]["state"] == "incomplete"
     assert (last["data"]["answered"], last["data"]["silent"], last["data"]["left"]) == (1, ["web2", "web3"], ["web1"])
-    assert "1 of 3 hosts answered; nothing could be learned from: web2, web3" in said(done)
+    assert "1 of 3 hosts answered; no answer from: web2, web3; in the middle of their change: web1." in said(done)
+
+
+def test_hosts_left_in_the_middle_that_do_not_answer_fail_the_run_and_are_asked_again(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    book = site.freeze(hosts=("web1", "web2"))
+    site.approve(book)
+    attempt = site.open(book, process=dead_process())
+    for host in ("web1", "web2"):
+        site.begin(book, attempt, host)
+    here = {"ansible_connection": "local", "fleet_tenant": "alpha"}
+    away = {**here, "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
+    broken = {**here, "ansible_python_interpreter": "/nowhere/python3"}
+
+    def reconcile(**hosts: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        inventory, state = {"all": {"hosts": hosts}}, str(tmp_path / "state")
+        return play(site, "bankops.fleet.evidence_reconcile", inventory=inventory, fleet_state_dir=state)
+
+    done = reconcile(web1=away, web2=broken)
+    assert done.returncode == 2
+    assert "0 of 2 hosts answered; no answer from: web1; nothing but a failure from: web2; in the middle" in said(done)
+    assert "In the middle of their change, and nothing is known of them: alpha, plan" in said(done)
+    last = json.loads(list(site.state.entries("alpha", book.plan))[-1])
+    assert (last["data"]["state"], last["data"]["silent"], last["data"]["failed"]) == ("incomplete", ["web1"], ["web2"])
+    before = list(site.state.entries("alpha", book.plan))
+    again = reconcile(web1=away, web2=broken)
+    assert (again.returncode, changed(again)) == (2, 0)
+    assert "is closed; asked again: 2 hosts." in said(again)
+    assert list(site.state.entries("alpha", book.plan)) == before
+    answered = reconcile(web1=here, web2=here)
+    assert answered.returncode == 0, answered.stdout
+    assert "2 of 2 hosts answered; in the middle of their change: web1, web2." in said(answered)
+    nobody = reconcile(web1=here, web2=here)
+    assert (nobody.returncode, changed(nobody)) == (0, 0)
+    assert "1 plan looked at: no attempt has died, and nobody is to be asked." in said(nobody)

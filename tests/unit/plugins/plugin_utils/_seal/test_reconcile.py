@@ -13,26 +13,35 @@ from typing import Any, cast
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book, Runner, abandon_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.closing import close_attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import left_by
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState, HostOutcome, Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
+    AttemptState,
+    EntryOutcome,
+    HostOutcome,
+    Phase,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.history import HostHistory, outcome_of, read_history
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status import read_status
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.status_console import render
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.reconcile import (
+    Learned,
     close_dead,
     dead_attempts,
     hosts_to_ask,
+    is_news,
     learn,
     record_learned,
 )
-from ansible_collections.bankops.fleet.tests.fakes.sealing import Site
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import seal_plan
+from ansible_collections.bankops.fleet.tests.fakes.sealing import OWNER, Site, utc_now
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._apply.plans import dead_process
 
+NOBODY_ANSWERED = {"asked": 2, "answered": 0, "silent": [], "failed": [], "left": [], "taken_in": 0}
 DONE = {"apply": {"state": "complete", "status": 0, "started": "2026-11-21T04:23:41Z"}}
 
 
@@ -70,21 +79,81 @@ def phases(book: Book, host: str | None) -> list[tuple[str, str]]:
 def test_what_the_attempt_has_not_judged_itself_is_asked(died: tuple[Book, Attempt]) -> None:
     book, attempt = died
     assert dead(book) == [1]
-    assert hosts_to_ask(attempt) == ["web2", "web3"]
+    assert hosts_to_ask(book, attempt) == ["web2", "web3"]
 
 
 def test_it_is_closed_as_incomplete_with_what_was_learned(died: tuple[Book, Attempt]) -> None:
     book, attempt = died
     record_learned(book, attempt, "web2", learn({"runs": DONE}))
     found = close(book, attempt)
-    assert found == {"asked": 2, "answered": 1, "silent": ["web3"], "left": ["web2"], "taken_in": 0}
+    assert found == {"asked": 2, "answered": 1, "silent": ["web3"], "failed": [], "left": ["web2"], "taken_in": 0}
     last = json.loads(list(book.state.entries(book.tenant, book.plan))[-1])
     assert (last["phase"], last["outcome"], last["data"]["state"]) == ("close", "failed", "incomplete")
     assert last["data"]["silent"] == ["web3"]
     assert verify(book.state.entries(book.tenant, book.plan)).ok
-    # A second time there is nothing to do.
-    assert dead(book) == []
+    # Who found it open closes nothing twice.
     assert close(book, attempt) is None
+
+
+def test_a_host_that_did_not_answer_is_asked_again_until_it_does(died: tuple[Book, Attempt]) -> None:
+    book, attempt = died
+    record_learned(book, attempt, "web2", learn({"failed": True, "msg": "no python"}))
+    close(book, attempt)
+    (closed,) = book.progress().attempts
+    assert dead(book) == [1]
+    assert hosts_to_ask(book, closed) == ["web2", "web3"]
+    # That it fails still is not recorded each time; that it is away now is.
+    assert not is_news(book, closed, "web2", learn({"failed": True, "msg": "no python"}))
+    away = Learned(EntryOutcome.UNREACHABLE, {"msg": "away"})
+    assert is_news(book, closed, "web2", away)
+    record_learned(book, closed, "web2", away)
+    assert close(book, closed) == {**NOBODY_ANSWERED, "silent": ["web2", "web3"], "left": ["web2"]}
+    for host in ("web2", "web3"):
+        assert is_news(book, closed, host, learn({"runs": DONE}))
+        record_learned(book, closed, host, learn({"runs": DONE}))
+    assert close(book, closed) == {**NOBODY_ANSWERED, "answered": 2, "left": ["web2", "web3"]}
+    assert phases(book, None).count(("close", "failed")) == 1
+    (lease,) = book.state.leases("alpha")
+    assert lease.names == {f"plan:{book.plan[:16]}", "host:web2", "host:web3"}
+    assert dead(book) == []
+
+
+def test_nobody_is_asked_again_of_what_was_given_up(died: tuple[Book, Attempt]) -> None:
+    book, attempt = died
+    close(book, attempt)
+    assert dead(book) == [1]
+    abandon_attempt(book, Runner(1, {"host": "controller"}, False, OWNER))
+    assert dead(book) == []
+    assert book.state.leases("alpha") == []
+
+
+def test_nobody_is_asked_of_an_attempt_that_was_abandoned_while_it_was_open(died: tuple[Book, Attempt]) -> None:
+    book, _attempt = died
+    abandon_attempt(book, Runner(1, {"host": "controller"}, False, OWNER))
+    assert dead(book) == []
+
+
+def test_nobody_is_asked_again_when_somebody_went_on_with_the_plan(site: Site, died: tuple[Book, Attempt]) -> None:
+    book, attempt = died
+    close(book, attempt)
+    second = site.open(book)
+    assert dead(book) == []
+    (closed, _second) = book.progress().attempts
+    assert close(book, closed) is None
+    close_attempt(book, second, now_missing="")
+    assert dead(book) == []
+
+
+def test_nobody_is_asked_again_of_a_plan_that_is_sealed(site: Site) -> None:
+    book = site.freeze(expires=timedelta(seconds=1))
+    site.approve(book)
+    attempt = site.open(book, process=dead_process())
+    site.begin(book, attempt, "web1")
+    close(book, attempt)
+    assert dead(book) == [1]
+    later = utc_now() + timedelta(seconds=2)
+    seal_plan(site.state, "alpha", book.plan, site.sealer("alpha"), later)
+    assert dead(book) == []
 
 
 def test_every_report_says_so_and_the_host_left_in_the_middle_stays_unknown(died: tuple[Book, Attempt]) -> None:
@@ -161,7 +230,7 @@ def test_hosts_left_half_changed_keep_other_plans_away_and_others_do_not(died: t
 def test_an_attempt_that_left_nobody_half_changed_leaves_no_lease(site: Site) -> None:
     book = site.freeze(approval="none")
     attempt = site.open(book, process=dead_process(), purpose="stage")
-    assert hosts_to_ask(attempt) == []
+    assert hosts_to_ask(book, attempt) == []
     close(book, attempt)
     assert book.state.leases("alpha") == []
 
@@ -208,7 +277,7 @@ def test_from_a_host_that_fails_nothing_is_learned(died: tuple[Book, Attempt], a
     record_learned(book, attempt, "web2", learned)
     found = close(book, attempt)
     assert found is not None
-    assert found["silent"] == ["web2", "web3"]
+    assert (found["silent"], found["failed"]) == (["web3"], ["web2"])
     assert (Phase.RECONCILE, "failed") in phases(book, "web2")
 
 
