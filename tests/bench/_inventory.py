@@ -12,15 +12,16 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = Path(__file__).parent / "inventory_plugins"
-OF_THE_FILE = {"fleet_population", "fleet_group_names"}
-"""What ours says of the whole inventory, which no other plugin does."""
+PROGRAMS = Path(sys.executable).parent
+OF_THE_FILE = {"fleet_population", "fleet_merged_groups"}
+"""What ours says of the whole inventory, which no peer does."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,13 @@ class Listing:
     groups: dict[str, frozenset[str]]
 
 
-def listed(inventory: Path, environment: Mapping[str, str]) -> Listing:
-    """List an inventory file in a process of its own. Ends the program when that fails."""
+def listed(inventory: Path, environment: Mapping[str, str], programs: Path = PROGRAMS) -> Listing:
+    """List an inventory file in a process of its own, by the ansible-inventory of a folder of programs.
+
+    Ends the program when that fails.
+    """
     output = inventory.with_suffix(".json")
-    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(inventory), "--list"]
+    command = [str(programs / "ansible-inventory"), "-i", str(inventory), "--list"]
     settings = {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
@@ -61,27 +65,43 @@ def listed(inventory: Path, environment: Mapping[str, str]) -> Listing:
 
 
 def compared(
-    folder: Path, environment: Mapping[str, str], *, ours: str, peer: str, floor: Mapping[str, str], peer_suffix: str
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    ours: str,
+    peer: str,
+    floor: Mapping[str, str],
+    peer_suffix: str,
+    of_peer: Collection[str] = (),
+    peer_programs: Path | None = PROGRAMS,
+    peer_runs: int = 2,
 ) -> dict[str, float]:
     """The cost of our inventory file against a peer's, and against the least there is; the best of two runs each.
 
-    ``floor`` are the settings of the plugin ``bare``, which adds from memory what ours has found. Ends the program when
-    the others have not the same hosts, variables and groups.
+    ``floor`` are the settings of the plugin ``bare``, which adds from memory what ours has found. ``of_peer`` are the
+    variables that the peer makes too, and with them the groups that it has; all where none is named. Where there are
+    no programs of the peer, nothing is said of it. Ends the program when the others have not the same hosts,
+    variables and groups.
     """
-    files = {"ours": folder / "ours.multicloud.yml", "floor": folder / "floor.bare.yml", "peer": folder / peer_suffix}
+    files = {"ours": folder / "ours.multicloud.yml", "floor": folder / "floor.bare.yml"}
     enabled = {"ours": "bankops.fleet.multicloud", "floor": "bare", "peer": peer.split()[1]}
     files["ours"].write_text(ours)
-    files["peer"].write_text(peer)
+    if peer_programs:
+        files["peer"] = folder / peer_suffix
+        files["peer"].write_text(peer)
     memory = folder / "memory.pickle"
     files["floor"].write_text(json.dumps({"plugin": "bare", **floor, "memory": str(memory)}))
     best: dict[str, Listing] = {}
-    for _time in range(2):
+    for run in range(2):
         for name, file in files.items():
-            found = listed(file, {**environment, "ANSIBLE_INVENTORY_ENABLED": enabled[name]})
+            if name == "peer" and run >= peer_runs:
+                continue
+            programs = (peer_programs if name == "peer" else None) or PROGRAMS
+            found = listed(file, {**environment, "ANSIBLE_INVENTORY_ENABLED": enabled[name]}, programs)
             if name == "ours":
-                memory.write_bytes(pickle.dumps((_of_hosts(found.hostvars), found.groups)))
-            elif best:
-                must_be_alike(found, best["ours"], name)
+                memory.write_bytes(pickle.dumps((*_parted(found.hostvars), found.groups)))
+            else:
+                must_be_alike(found, best["ours"], name, of_peer if name == "peer" else ())
             if name not in best or found.cpu_seconds < best[name].cpu_seconds:
                 best[name] = found
     for name, found in best.items():
@@ -89,31 +109,43 @@ def compared(
         print(
             f"{name:6} {seconds:6.2f} s of CPU, {wall:6.2f} s by the clock, {peak:4.0f} MB, {len(found.hostvars)} hosts"
         )
-    return {
-        "ratio": round(best["peer"].cpu_seconds / best["ours"].cpu_seconds, 2),
+    figures = {
         "over_floor": round(best["ours"].cpu_seconds / best["floor"].cpu_seconds, 3),
-        "memory_ratio": round(best["peer"].peak_mb / best["ours"].peak_mb, 2),
         "cpu_seconds": round(best["ours"].cpu_seconds, 2),
         "peak_mb": round(best["ours"].peak_mb),
     }
+    if "peer" in best:
+        figures["ratio"] = round(best["peer"].cpu_seconds / best["ours"].cpu_seconds, 2)
+        figures["memory_ratio"] = round(best["peer"].peak_mb / best["ours"].peak_mb, 2)
+    return figures
 
 
-def must_be_alike(found: Listing, ours: Listing, name: str) -> None:
-    """End the program unless another plugin has found what ours has; more variables it may have."""
-    for host, wanted in _of_hosts(ours.hostvars).items():
+def must_be_alike(found: Listing, ours: Listing, name: str, variables: Collection[str] = ()) -> None:
+    """End the program unless another plugin has found what ours has; more variables it may have.
+
+    Where ``variables`` are named, it need have no others, and of our groups those alone that it has at all, of which
+    there must be some.
+    """
+    for host, every in _parted(ours.hostvars)[0].items():
+        wanted = {key: value for key, value in every.items() if not variables or key in variables}
         has = {key: found.hostvars.get(host, {}).get(key) for key in wanted}
         if has != wanted:
             raise SystemExit(f"{name} has not the variables of {host}: {has} and {wanted}")
-    for group, hosts in ours.groups.items():
+    groups = {group: hosts for group, hosts in ours.groups.items() if not variables or found.groups.get(group)}
+    if not any(groups.values()):
+        raise SystemExit(f"{name} has none of the groups.")
+    for group, hosts in groups.items():
         if hosts and found.groups.get(group) != hosts:
             raise SystemExit(
                 f"{name} has not the hosts of {group}: {len(found.groups.get(group, ()))} and {len(hosts)}"
             )
 
 
-def _of_hosts(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The variables without those of the whole inventory."""
-    return {
-        host: {key: value for key, value in variables.items() if key not in OF_THE_FILE}
+def _parted(hostvars: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The variables of the hosts, and those of the whole inventory, which each of them has as well."""
+    of_the_file = {name: value for variables in hostvars.values() for name, value in variables.items()}
+    of_the_hosts = {
+        host: {name: value for name, value in variables.items() if name not in OF_THE_FILE}
         for host, variables in hostvars.items()
     }
+    return of_the_hosts, {name: of_the_file[name] for name in OF_THE_FILE & of_the_file.keys()}

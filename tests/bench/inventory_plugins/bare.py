@@ -39,10 +39,11 @@ class InventoryModule(BaseInventoryPlugin):
         settings = loader.load_from_file(path)
         module, _, function = settings["read"].partition(":")
         getattr(importlib.import_module(module), function)(settings)
-        hostvars, groups = pickle.loads(Path(settings["memory"]).read_bytes())  # noqa: S301 - we have written it
+        hostvars, of_all, groups = pickle.loads(Path(settings["memory"]).read_bytes())  # noqa: S301 - we have written it
         for host, variables in hostvars.items():
             inventory.add_host(host)
             inventory.hosts[host].vars.update(variables)
+        inventory.groups["all"].vars.update(of_all)
         for group, hosts in groups.items():
             inventory.add_group(group)
             for host in hosts:
