@@ -13,7 +13,7 @@ from typing import cast
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import ScopeKind
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL, read_seal
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.guard import seals_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import cycle_order
 
@@ -72,8 +72,8 @@ class Shelf:
     def seal(self, tenant: str, plan: str) -> tuple[int, str] | None:
         """The number of a plan's seal, and the last hash of the ledger that was sealed; None where it is not."""
         if tenant not in self._seals:
-            seals = [read_seal(files[SEAL], f"a seal of {tenant}") for files in self._state.seals(tenant)]
-            self._seals[tenant] = {seal.plan: (seal.number, seal.head) for seal in seals}
+            seals = seals_of(self._state, tenant)
+            self._seals[tenant] = {seal.plan: (seal.number, seal.head) for seal, _files in seals}
         return self._seals[tenant].get(plan)
 
     def choose(self, wanted: Wanted) -> list[Volume]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Shelf
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.instructions import COMMAND
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import Sealed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
@@ -111,3 +113,12 @@ def test_what_hosts_and_inventories_say_reaches_no_name_and_breaks_no_format(sit
     assert b"</script>=1" not in raw["report.html"]
     assert b"\x1b" not in b"".join(content for name, content in raw.items() if not name.endswith(".xlsx"))
     assert json.loads(raw["report.json"])["hosts"][0]["host"] == f"{HOSTILE}web1"
+
+
+def test_no_report_is_made_where_a_seal_does_not_say_what_it_closed(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    sealed(site)
+    (tmp_path / "state/tenants/alpha/seals/1/seal.json").unlink()
+    with pytest.raises(FleetError) as refused:
+        Shelf(site.state).seal("alpha", "0" * 64)
+    assert refused.value.kind == "seal_malformed"
