@@ -194,7 +194,7 @@ class Checker:
         moment = _time_of(entry)
         if moment is None or (self._latest and moment < self._latest):
             self._problems.append(
-                f"Line {self._count}: its time {entry['time']!r} is none, or before that of the line before."
+                f"Line {self._count}: its time {_shown(entry['time'])} is none, or before that of the line before."
             )
         self._prev, self._latest = entry["hash"], moment or self._latest
         return entry
@@ -219,7 +219,7 @@ class Checker:
             yield "it belongs to another plan, cycle or tenant"
         allowed = _HOST_OUTCOMES if entry["phase"] == Phase.OUTCOME else _OUTCOMES
         if entry["phase"] not in _PHASES or entry["outcome"] not in allowed:
-            yield f"phase {entry['phase']!r} with outcome {entry['outcome']!r} is unknown"
+            yield f"phase {_shown(entry['phase'])} with outcome {_shown(entry['outcome'])} is unknown"
 
 
 def _form_and_hash(entry: dict[str, Any], line: bytes) -> tuple[bool, str]:
@@ -275,6 +275,11 @@ def _time_of(entry: dict[str, Any]) -> datetime | None:
         return moment_of(entry["time"])
     except ValueError:
         return None
+
+
+def _shown(value: Any) -> str:
+    """A value that should be a text, for a message. What it is instead may be as large and as nested as anything."""
+    return repr(value[:40]) if isinstance(value, str) else f"of type {type(value).__name__}"
 
 
 def _damaged(place: str) -> FleetError:

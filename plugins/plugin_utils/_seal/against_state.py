@@ -16,6 +16,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import living_lease
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import beside
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
@@ -35,6 +36,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.record import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.sealed import differences, digests_of
 
+_MALFORMED = (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError)
+"""What reading a plan raises that has not its shape."""
+
 
 @dataclass(frozen=True)
 class OpenPlan:
@@ -47,7 +51,7 @@ class OpenPlan:
 
     def as_data(self) -> dict[str, str]:
         """The plan as plain data."""
-        return dict(vars(self))
+        return {key: printable(value) for key, value in vars(self).items()}
 
 
 @dataclass
@@ -80,8 +84,14 @@ def compare(state: State, tenant: str, bundles: Iterable[Bundle], now: datetime)
     for cycle, plan in plans_of(state, tenant):
         if cycle:
             compared.cycles.add(cycle)
-        if plan not in sealed:
+        if plan in sealed:
+            continue
+        try:
             _look_at(compared, state, tenant, cycle, plan, now)
+        except _MALFORMED as problem:
+            what = f"what the state has of it cannot be read: {type(problem).__name__}: {problem}"
+            subject = f"plan {plan[:16]} of cycle {cycle}"
+            compared.findings.append(Finding(FindingKind.PLAN_CHANGED, tenant, subject, what))
     return compared
 
 

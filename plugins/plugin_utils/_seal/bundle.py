@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
+    APPROVALS,
+    HOSTS,
+    REPORTS,
     SEAL,
     SEAL_NAMESPACE,
     SIGNATURE,
@@ -34,13 +37,15 @@ _UNSIGNED = frozenset(
     (FindingKind.SIGNATURE_BAD, FindingKind.SIGNER_UNKNOWN, FindingKind.SUMS_MALFORMED, FindingKind.SEAL_MALFORMED)
 )
 _OF_FILES = frozenset((FindingKind.FILE_CHANGED, FindingKind.FILE_MISSING, FindingKind.FILE_ADDED))
+_MAY_BE_EMPTY = frozenset((HOSTS, APPROVALS, REPORTS))
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A folder, the SHA-256 of each file in it, and its seal where that can be read.
 
-    ``tenant`` is whose bundle it should be; ``strange`` are neither files nor folders.
+    ``tenant`` is whose bundle it should be; ``strange`` are neither files nor folders, in ``empty`` folders nothing is,
+    and of those that are ``closed`` it says why they cannot be read.
     """
 
     folder: Path
@@ -48,9 +53,13 @@ class Bundle:
     digests: Mapping[str, str]
     unreadable: tuple[str, ...]
     strange: tuple[str, ...]
+    empty: tuple[str, ...]
+    closed: Mapping[str, str]
     seal: Seal | None
     problem: str
     """Why the seal cannot be read."""
+    reading: list[str] = field(default_factory=list, compare=False)
+    """The file that was looked into last, for whoever must say in which one something is wrong."""
 
     @property
     def root(self) -> str:
@@ -68,6 +77,7 @@ class Bundle:
 
     def path(self, name: str) -> Path:
         """Where one of its files lies. Raises OSError for what is none: a pipe never ends, and a link leads away."""
+        self.reading[:] = [name]
         path = self.folder / name
         if name not in self.digests or not stat.S_ISREG(path.lstat().st_mode):
             raise FileNotFoundError(f"{name} is no file of the bundle")
@@ -85,16 +95,14 @@ class Bundle:
 
 
 def read_bundle(folder: Path, tenant: str = "") -> Bundle:
-    """Read and hash a bundle; without a ``tenant`` it is whose its seal says.
-
-    Raises FleetError of kind ``bundle_unreadable``.
-    """
+    """Read and hash a bundle; without a ``tenant`` it is whose its seal says."""
     digests: dict[str, str] = {}
     unreadable, strange = [], []
-    for path in _walk(folder, ""):
-        if not stat.S_ISREG((folder / path).lstat().st_mode):
+    paths, empty, closed = _walk(folder)
+    for path in paths:
+        if (is_file := _is_file(folder / path)) is False:
             strange.append(path)
-        elif (digest := _digest(folder / path)) is None:
+        elif is_file is None or (digest := _digest(folder / path)) is None:
             unreadable.append(path)
         else:
             digests[path] = digest
@@ -102,10 +110,10 @@ def read_bundle(folder: Path, tenant: str = "") -> Bundle:
     if SEAL in digests:
         try:
             seal = read_seal((folder / SEAL).read_bytes(), SEAL)
-        except FleetError as malformed:
-            problem = malformed.message
+        except Exception as malformed:  # noqa: BLE001 - whatever it is, it is told as a finding
+            problem = str(malformed) or type(malformed).__name__
     owner = tenant or (seal.tenant if seal else "unknown")
-    return Bundle(folder, owner, digests, tuple(unreadable), tuple(strange), seal, problem)
+    return Bundle(folder, owner, digests, tuple(unreadable), tuple(strange), tuple(empty), closed, seal, problem)
 
 
 def check_files(bundle: Bundle, signers: Path) -> Iterator[Finding]:
@@ -114,6 +122,10 @@ def check_files(bundle: Bundle, signers: Path) -> Iterator[Finding]:
     Raises FleetError of kind ``signers_missing`` when ``signers`` cannot be read.
     """
     yield from _check_seal(bundle)
+    for path, why in bundle.closed.items():
+        yield bundle.finding(FindingKind.BUNDLE_MALFORMED, f"a folder that cannot be read: {why}", path)
+    for path in sorted(set(bundle.empty) - _MAY_BE_EMPTY):
+        yield bundle.finding(FindingKind.FILE_ADDED, "a folder in which nothing is: none was sealed", path)
     for path in bundle.strange:
         yield bundle.finding(FindingKind.FILE_ADDED, "neither a file nor a folder", path)
     if SUMS not in bundle.digests:
@@ -188,22 +200,37 @@ def _read_sums(sums: bytes) -> tuple[dict[str, str], int]:
     return listed, malformed
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    """The paths of everything but folders, below a folder; links are not followed."""
+def _walk(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
+    """The paths of everything but folders, those of empty folders, and why others cannot be read. No link is followed.
+
+    Whoever made the bundle may have nested folders as deep as they like.
+    """
+    paths: list[str] = []
+    empty: list[str] = []
+    closed: dict[str, str] = {}
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        try:
+            entries = list(os.scandir(folder / inner))
+            folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        except OSError as problem:
+            closed[inner.removesuffix("/")] = str(problem.strerror)
+            continue
+        if inner and not entries:
+            empty.append(inner.removesuffix("/"))
+        names = {entry.name for entry in entries}
+        waiting += [f"{inner}{name}/" for name in folders]
+        paths += [f"{inner}{name}" for name in names - folders]
+    return sorted(paths), empty, closed
+
+
+def _is_file(path: Path) -> bool | None:
+    """Whether it is a file, and no link to one; None for what cannot be looked at."""
     try:
-        entries = sorted(os.scandir(folder / prefix), key=lambda entry: entry.name)
-    except OSError as problem:
-        raise FleetError(
-            f"{folder / prefix} cannot be read: {problem.strerror}.",
-            kind="bundle_unreadable",
-            remedy="Verify a copy that you may read as a whole.",
-        ) from problem
-    for entry in entries:
-        path = f"{prefix}{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder, f"{path}/")
-        else:
-            yield path
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return None
 
 
 def _digest(path: Path) -> str | None:

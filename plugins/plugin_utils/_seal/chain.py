@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
 
 _MONTHS = 12
+_ROOT = re.compile(r"[0-9a-f]{64}")
 _SHOWN = 60
 """Missing months, and missing seals, that are listed one by one."""
 
@@ -36,13 +38,14 @@ def read_anchors(given: Iterable[Any]) -> list[Anchor]:
     for number, item in enumerate(given, start=1):
         tenant, seal, root = (item.get(key) for key in ("tenant", "number", "root")) if _is_mapping(item) else ("",) * 3
         seal = int(seal) if isinstance(seal, str) and seal.isdecimal() else seal
-        if not (isinstance(tenant, str) and tenant and is_whole_number(seal) and isinstance(root, str) and root):
+        root = root.strip().lower() if isinstance(root, str) else ""
+        if not (isinstance(tenant, str) and tenant and is_whole_number(seal) and _ROOT.fullmatch(root)):
             raise FleetError(
                 f"fleet_anchors: item {number} is {str(item)[:80]!r}.",
                 kind="bad_anchor",
                 remedy="Write each as {tenant: alpha, number: 3, root: 64 digits}, as evidence_seal.yml prints them.",
             )
-        anchors.append(Anchor(tenant, seal, root.strip().lower()))
+        anchors.append(Anchor(tenant, seal, root))
     return anchors
 
 

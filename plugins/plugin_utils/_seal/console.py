@@ -17,21 +17,22 @@ SHOWN_FINDINGS = 50
 
 
 def render(found: Verification, place: str, *, with_state: bool) -> list[str]:
-    """Each bundle, how many each tenant has, what is not sealed yet, each finding; the last line is the verdict."""
+    """Each bundle, how many each tenant has, what is not sealed yet, notes, findings; the last line is the verdict."""
     return [
         *map(_bundle, found.bundles),
-        *(f"{show(tenant)}: {count} bundle{'' if count == 1 else 's'}" for tenant, count in found.counts.items()),
+        *(f"{show(tenant)}: {_some(count, 'bundle')}" for tenant, count in found.counts.items()),
         *(
             f"{show(plan.tenant)}: cycle {plan.cycle}, plan {plan.plan[:16]}: {printable(plan.why)}"
             for plan in found.open
         ),
+        *(f"NOTE: {printable(note)}" for note in found.notes),
         *_findings(found.findings),
         _verdict(found, place, with_state),
     ]
 
 
 def _bundle(looked: Looked) -> str:
-    verdict = f"{looked.findings} findings" if looked.findings else "good"
+    verdict = _some(looked.findings, "finding") if looked.findings else "good"
     verdict = "; NOTE: ".join((verdict, *map(printable, looked.notes)))
     if looked.seal is None:
         return f"{show(looked.tenant)}: {printable(looked.place)}: {verdict}"
@@ -46,11 +47,14 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[str]:
         yield f"FOUND {finding.kind}: {show(finding.tenant)}, {show(finding.subject)}: {printable(finding.what)}{where}"
         yield f"      {finding.remedy}"
     if len(findings) > SHOWN_FINDINGS:
-        yield f"and {len(findings) - SHOWN_FINDINGS} findings more"
+        yield f"and {_some(len(findings) - SHOWN_FINDINGS, 'finding')} more"
 
 
 def _verdict(found: Verification, place: str, with_state: bool) -> str:
     compared = "compared with the state" if with_state else "alone, without the state"
-    count = len(found.findings)
-    verdict = "nothing is wrong" if not count else f"{count} finding{'s' if count > 1 else ''}"
-    return f"{printable(place)}: {len(found.bundles)} bundles verified, {compared}: {verdict}."
+    verdict = _some(len(found.findings), "finding") if found.findings else "nothing is wrong"
+    return f"{printable(place)}: {_some(len(found.bundles), 'bundle')} verified, {compared}: {verdict}."
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
+
 
 class FindingKind(StrEnum):
     """What is wrong. docs/auditors.md says of each what it means."""
@@ -96,5 +98,6 @@ class Finding:
         return _REMEDIES.get(self.kind, _COPY)
 
     def as_data(self) -> dict[str, str]:
-        """The finding as plain data."""
-        return {**vars(self), "kind": self.kind.value, "remedy": self.remedy}
+        """The finding as plain data, all of it printable: what a bundle says may be no text at all."""
+        told = {key: printable(getattr(self, key)) for key in ("tenant", "subject", "what", "where")}
+        return {"kind": self.kind.value, **told, "remedy": self.remedy}

@@ -26,6 +26,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.changes import Changes, Span, read_changes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import Facts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.lists import OWN_LIST
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     APPROVAL_SIGNERS,
     APPROVALS,
@@ -55,7 +56,7 @@ def check_people(
     """Every approval, the executor of every attempt, and that one of the former held whenever a host was changed.
 
     ``signers`` is an allowed-signers file to judge by; without one it is the copy in the bundle. ``notes`` gets a
-    sentence where the plan asks for no approval.
+    sentence where the plan asks for no approval, and where nobody but the bundle says who might give one.
     """
     policies = _policies(bundle, head)
     yield from _check_policies(bundle, policies)
@@ -70,6 +71,7 @@ def check_people(
         for attempt in attempts:
             yield from _check_awx(bundle, seal, attempt, begun.get(attempt.number, {}))
     elif policy["approval"] == "signature":
+        notes += [OWN_LIST] if signers is None else []
         own = {**policy, "approval_signers": str(signers or bundle.path(APPROVAL_SIGNERS))}
         approvals: list[_Approved] = []
         yield from _check_approvals(bundle, seal, own, approvals)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.against_state import OpenPlan, compare
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import (
     Bundle,
@@ -30,6 +31,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.chain import (
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import read_facts
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.lists import changed_lists
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import LEDGER, SEAL, SUMS, Seal, is_bundle_name
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.people import check_people
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.record import (
@@ -40,8 +42,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.record import 
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
-_MALFORMED = (KeyError, TypeError, AttributeError, ValueError, RecursionError, OSError, FleetError)
-"""What reading a record raises that has not its shape: whoever made it had no need to keep to ours."""
+_LONGEST = 200
+"""Of what an error says: it may repeat the whole of what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,16 @@ class Looked:
     """What is not wrong, and must be known."""
 
     def as_data(self) -> dict[str, Any]:
-        """The bundle as plain data."""
+        """The bundle as plain data, all of it printable."""
         seal = self.seal
         own = {"number": seal.number, "plan": seal.plan, "cycle": seal.cycle, "sealed": seal.sealed} if seal else {}
         return {
-            "tenant": self.tenant,
-            "bundle": self.place,
+            "tenant": printable(self.tenant),
+            "bundle": printable(self.place),
             "root": self.root,
             "findings": self.findings,
             **own,
-            **({"notes": list(self.notes)} if self.notes else {}),
+            **({"notes": [printable(note) for note in self.notes]} if self.notes else {}),
         }
 
 
@@ -93,14 +95,19 @@ class Verification:
     open: tuple[OpenPlan, ...]
     findings: tuple[Finding, ...]
     counts: dict[str, int]
+    notes: tuple[str, ...] = ()
+    """What lies beside the bundles and is not wrong, and must be known."""
 
 
 def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verification:
     """Verify what lies in ``folder``: a bundle, the bundles of a tenant, or folders of tenants.
 
-    Of a single bundle its place in the chain is not looked at. Raises FleetError: ``no_bundles``,
-    ``bundle_unreadable``, ``signers_missing``, ``state_error`` and the like.
+    Of a single bundle its place in the chain is not looked at. Raises FleetError: ``no_bundles``, ``signers_missing``,
+    ``state_error`` and the like.
     """
+    _require_list(wanted.signers, "fleet_seal_signers")
+    if wanted.approval_signers:
+        _require_list(wanted.approval_signers, "fleet_approval_signers")
     if _is_bundle(folder):
         bundle = read_bundle(folder)
         notes: list[str] = []
@@ -109,7 +116,8 @@ def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verifi
         anchors = [each for each in wanted.anchors if (each.tenant, each.number) == (bundle.tenant, number)]
         own += check_anchors(anchors, {(bundle.tenant, number): [bundle.root]})
         return Verification((_looked(bundle, own, notes),), (), tuple(own), {bundle.tenant: 1})
-    found = _read_all(folder, state)
+    beside: list[str] = []
+    found = _read_all(folder, state, beside)
     tenants = found.keys() | (set(state.tenants()) if state else set())
     if not tenants:
         raise _nothing(folder)
@@ -123,6 +131,7 @@ def verify_evidence(folder: Path, state: State | None, wanted: Wanted) -> Verifi
         tuple(plan for one in each for plan in one.open),
         (*(finding for one in each for finding in one.findings), *check_anchors(gone, {})),
         {tenant: len(found.get(tenant, [])) for tenant in chosen},
+        tuple(beside),
     )
 
 
@@ -132,8 +141,9 @@ def _verify_tenant(tenant: str, bundles: list[Bundle], state: State | None, want
     cycles: set[str] = set()
     if not bundles and not (state and tenant in state.tenants()):
         findings.append(Finding(FindingKind.SEAL_MISSING, tenant, "all seals", "no bundle of this tenant is here"))
+    lists = changed_lists(bundles) if wanted.approval_signers is None else {}
     for bundle in bundles:
-        notes: list[str] = []
+        notes: list[str] = lists.get(bundle.folder, [])
         own = list(check_bundle(bundle, wanted.signers, wanted.approval_signers, notes))
         findings += own
         looked.append(_looked(bundle, own, notes))
@@ -157,18 +167,24 @@ def _looked(bundle: Bundle, findings: Collection[Finding], notes: Collection[str
 
 
 def check_bundle(bundle: Bundle, signers: Path, approval_signers: Path | None, notes: list[str]) -> Iterator[Finding]:
-    """Everything that a bundle says of itself; what is not wrong, and must be known, is added to ``notes``.
+    """Everything that a bundle says of itself; what is not wrong, and must be known, is added to ``notes``."""
+    yield from _to_its_end(bundle, check_files(bundle, signers))
+    if bundle.seal:
+        yield from _to_its_end(bundle, _check_record(bundle, bundle.seal, approval_signers, notes))
 
-    Raises FleetError of kind ``signers_missing``.
+
+def _to_its_end(bundle: Bundle, found: Iterator[Finding]) -> Iterator[Finding]:
+    """What is found in a bundle, and that nothing more can be, when what it records has not its shape.
+
+    Whoever made it had no need to keep to ours, and what one bundle holds must not hide what is wrong with the others.
     """
-    yield from check_files(bundle, signers)
-    if bundle.seal is None:
-        return
     try:
-        yield from _check_record(bundle, bundle.seal, approval_signers, notes)
-    except _MALFORMED as problem:
-        what = f"what it records cannot be read: {type(problem).__name__}: {problem}"
-        yield bundle.finding(FindingKind.BUNDLE_MALFORMED, what)
+        yield from found
+    except Exception as problem:
+        if isinstance(problem, FleetError) and problem.kind == "command_missing":
+            raise
+        what = f"what it records cannot be read: {type(problem).__name__}: {str(problem)[:_LONGEST]}"
+        yield bundle.finding(FindingKind.BUNDLE_MALFORMED, what, *bundle.reading)
 
 
 def _check_record(bundle: Bundle, seal: Seal, approval_signers: Path | None, notes: list[str]) -> Iterator[Finding]:
@@ -185,34 +201,55 @@ def _check_record(bundle: Bundle, seal: Seal, approval_signers: Path | None, not
 
 
 def _is_bundle(folder: Path) -> bool:
-    return is_bundle_name(folder.name) or any((folder / name).is_file() for name in (SUMS, SEAL))
+    try:
+        return is_bundle_name(folder.name) or any((folder / name).is_file() for name in (SUMS, SEAL))
+    except OSError:
+        return False
 
 
-def _folders(folder: Path) -> dict[str, list[Path]]:
+def _folders(folder: Path, beside: list[str]) -> dict[str, list[Path]]:
     """The folders of bundles by tenant; the tenant is empty where it is for the seals to say."""
-    inner = _subfolders(folder)
+    inner = _subfolders(folder, beside)
     if any(_is_bundle(path) for path in inner):
         return {"": inner}
-    return {path.name: _subfolders(path) for path in inner}
+    return {path.name: _subfolders(path, beside) for path in inner}
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def _subfolders(folder: Path, beside: list[str]) -> list[Path]:
+    """The folders in one; ``beside`` gets a sentence for each that is hidden, which is none of them, or a link."""
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        paths = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError as problem:
         raise FleetError(
             f"{folder} cannot be read: {problem.strerror}.",
             kind="no_bundles",
             remedy="Set fleet_bundles to a bundle, or to the folder that holds those of a tenant or of all tenants.",
         ) from problem
+    hidden = [path for path in paths if path.name.startswith(".")]
+    shown = [path for path in paths if path not in hidden]
+    beside += [f"{path} was not looked at: its name begins with a dot" for path in hidden]
+    beside += [f"{path} is a link; what was looked at lies elsewhere" for path in shown if path.is_symlink()]
+    return shown
 
 
-def _read_all(folder: Path, state: State | None) -> dict[str, list[Bundle]]:
+def _require_list(path: Path, variable: str) -> None:
+    """Raise FleetError of kind ``signers_missing`` when nobody can be judged by a list of signers."""
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise FleetError(
+            f"{path}, which {variable} names, cannot be read: {problem}.",
+            kind="signers_missing",
+            remedy="Put the file there; docs/auditors.md shows one.",
+        ) from problem
+
+
+def _read_all(folder: Path, state: State | None, beside: list[str]) -> dict[str, list[Bundle]]:
     """All bundles by tenant. Where there is a state, nothing need be sealed yet."""
     if state and not folder.exists():
         return {}
     found: dict[str, list[Bundle]] = {}
-    for tenant, folders in _folders(folder).items():
+    for tenant, folders in _folders(folder, beside).items():
         bundles = [read_bundle(path, tenant) for path in folders]
         # Without the name of a folder they are whose most of the seals are.
         owners = Counter(bundle.tenant for bundle in bundles if bundle.seal).most_common(1)

@@ -119,6 +119,7 @@ def nested(line: bytes, depth: int) -> bytes:
         (lambda lines: [*lines[:2], changed(lines[2], time="noon")], "Line 3: its time 'noon' is none"),
         (lambda lines: [*lines[:2], changed(lines[2], time="2026-11-21T12:00:00")], "Line 3: its time"),
         (lambda lines: [*lines[:2], changed(lines[2], time="9999-12-31T23:59:59-14:00")], "Line 3: its time"),
+        (lambda lines: [*lines[:2], changed(lines[2], time=[])], "Line 3: its time of type list is none"),
         (lambda lines: [lines[0], nested(lines[1], 1015), lines[2]], "Line 2: its content does not match"),
         (lambda lines: [lines[0], nested(lines[1], 100_000), lines[2]], "Line 2 is not an entry"),
         (lambda lines: [lines[0], b"{}", lines[2]], "Line 2 is not an entry"),

@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
-from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import canonical, digest, digest_of_bytes
+from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest_of_bytes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.instructions import COMMAND
-from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import SEAL_NAMESPACE
+from ansible_collections.bankops.fleet.tests.fakes.forging import bundle, rechain, reseal, rewrite_ledger, sign
 from ansible_collections.bankops.fleet.tests.fakes.sealing import Site
 
 KINDS_OF_FILES = [
@@ -54,46 +53,9 @@ def bundles(site: Site, tmp_path: Path) -> Path:
     return tmp_path / "bundles"
 
 
-def bundle(bundles: Path, number: int) -> Path:
-    (found,) = bundles.glob(f"alpha/{number:04}-*")
-    return found
-
-
 def named(findings: list[Finding]) -> set[tuple[str, str]]:
     """The kind of each finding, and what it is about."""
     return {(finding.kind.value, finding.subject) for finding in findings}
-
-
-def rewrite_ledger(folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
-    path = folder / "ledger.jsonl"
-    lines = change(path.read_bytes().splitlines())
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-
-
-def rechain(lines: list[bytes]) -> list[bytes]:
-    """The same entries numbered and hashed anew, so that the chain is consistent."""
-    prev, made = "0" * 64, []
-    for number, line in enumerate(lines, start=1):
-        entry = {key: value for key, value in json.loads(line).items() if key != "hash"}
-        entry.update(seq=number, prev=prev)
-        prev = digest(entry)
-        made.append(canonical({**entry, "hash": prev}))
-    return made
-
-
-def reseal(folder: Path, **changes: Any) -> None:
-    """Write the sums anew for what lies in a bundle, after changes to its seal; the signature stays."""
-    seal = {**json.loads((folder / "seal.json").read_bytes()), **changes}
-    (folder / "seal.json").write_bytes(canonical(seal))
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    sealed = [path for path in files if not path.startswith("SHA256SUMS")]
-    (folder / "SHA256SUMS").write_text(
-        "".join(f"{digest_of_bytes((folder / path).read_bytes())}  {path}\n" for path in sealed)
-    )
-
-
-def sign(folder: Path, key: Path) -> None:
-    (folder / "SHA256SUMS.sig").write_text(sshsig.sign((folder / "SHA256SUMS").read_bytes(), key, SEAL_NAMESPACE))
 
 
 def run_instructions(folder: Path, signers: Path) -> subprocess.CompletedProcess[str]:

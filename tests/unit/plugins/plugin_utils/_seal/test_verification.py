@@ -296,7 +296,16 @@ def test_nothing_to_verify_and_no_list_of_signers_are_errors(site: Site, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "item", ["alpha", {"tenant": "alpha"}, {"tenant": "alpha", "number": "x", "root": "0"}, {"number": 1, "root": "0"}]
+    "item",
+    [
+        "alpha",
+        {"tenant": "alpha"},
+        {"tenant": "alpha", "number": "x", "root": "0" * 64},
+        {"number": 1, "root": "0" * 64},
+        {"tenant": "alpha", "number": 1, "root": "0" * 63},
+        {"tenant": "alpha", "number": 1, "root": "c5e549aa…"},
+        {"tenant": "alpha", "number": 1, "root": 0},
+    ],
 )
 def test_what_is_no_anchor_is_refused(item: object) -> None:
     with pytest.raises(FleetError, match="fleet_anchors: item 1") as refused:
