@@ -93,7 +93,7 @@ options:
     description:
       - What becomes the name of a host, the first that a machine has. Its instance's id is used where it has none.
       - V(name), V(private_dns), V(public_dns), V(private_ip), V(public_ip), V(instance_id), or V(tag:Key) for a
-        tag's value. The names of M(amazon.aws.aws_ec2#inventory) for these, such as V(private-ip-address), are
+        tag's value. The names of P(amazon.aws.aws_ec2#inventory) for these, such as V(private-ip-address), are
         taken too.
       - A mapping has such a C(name), a C(prefix), which is one too or a text, and a C(separator), by default V(_).
       - Other characters than letters, digits, dots, dashes and underscores become underscores.
