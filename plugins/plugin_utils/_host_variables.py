@@ -59,6 +59,23 @@ def variables_of(hostvars: t.Any, hosts: Iterable[str], source: str) -> Iterator
         yield HostVariables(host, values, where)
 
 
+def values_of(
+    hostvars: t.Any, hosts: Iterable[str], names: t.Collection[str], source: str
+) -> Iterator[tuple[str, dict[str, t.Any]]]:
+    """Those of ``names`` that each host has, as plain data. Raises FleetError as ``variables_of`` does."""
+    for host in hosts:
+        raw = hostvars.raw_get(host)
+        where = partial(where_set, hostvars, host, source)
+        yield (
+            host,
+            {
+                name: _plain(raw[name]) if _is_final(raw[name]) else _value(hostvars[host], name, host, where)
+                for name in names
+                if name in raw
+            },
+        )
+
+
 def _is_policy(name: str) -> bool:
     """Of other variables, a registered scan for one, only the name counts, which may be misspelt."""
     return name.startswith("patch_") or name in PLACEMENT

@@ -18,7 +18,10 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FAULTS = [f"fault-{number}" for number in range(1, 26)]
 ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-EXPLAINED_IN = ("when-things-go-wrong.md", "approval.md", "auditors.md", "load-balancer.md", "reports.md", "state.md")
+EXPLAINED_IN = (
+    *("when-things-go-wrong.md", "approval.md", "auditors.md", "coverage.md", "load-balancer.md", "reports.md"),
+    "state.md",
+)
 NEVER_SHOWN = {"signature_bad"}  # becomes approval_invalid or opening_invalid
 ELSEWHERE = re.compile(r"[a-z]+:")
 

@@ -55,10 +55,10 @@ class Delivery:
 
 
 def facts_of(state: State, tenant: str, plan: str) -> str:
-    """The hash of the ledger's last entry that is no delivery: what was delivered changes nothing that is reported."""
+    """The hash of the ledger's last entry that is reported: what was delivered and who is protected changes nothing."""
     last = START
     for entry in read_entries(state.entries(tenant, plan)):
-        if entry["phase"] != Phase.DISTRIBUTE:
+        if entry["phase"] not in (Phase.DISTRIBUTE, Phase.COVERAGE):
             last = entry["hash"]
     return last
 

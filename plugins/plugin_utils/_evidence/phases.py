@@ -31,6 +31,7 @@ class Phase(StrEnum):
     GATE = "gate"
     DISTRIBUTE = "distribute"
     RECONCILE = "reconcile"
+    COVERAGE = "coverage"
     CLOSE = "close"
 
 

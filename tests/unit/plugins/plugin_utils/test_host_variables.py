@@ -17,7 +17,7 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables import variables_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._host_variables import values_of, variables_of
 
 
 def hostvars(folder: Path, common: dict[str, Any], **hosts: dict[str, Any]) -> HostVars:
@@ -60,3 +60,10 @@ def test_an_expression_that_cannot_be_evaluated_is_named_with_its_host(tmp_path:
     with pytest.raises(FleetError, match="patch_reboot of web1 cannot be evaluated") as refused:
         list(variables_of(found, ["web1"], "the inventory"))
     assert refused.value.kind == "bad_policy"
+
+
+def test_the_variables_that_somebody_names_are_plain_whatever_they_are(tmp_path: Path) -> None:
+    found = hostvars(tmp_path, {"fleet_tenant": "{{ client }}", "client": "alpha"}, web1={"fleet_managed_by": ["ssm"]})
+    [(host, values)] = values_of(found, ["web1"], ("fleet_tenant", "fleet_managed_by", "fleet_cloud"), "the inventory")
+    assert (host, values) == ("web1", {"fleet_tenant": "alpha", "fleet_managed_by": ["ssm"]})
+    assert {type(values["fleet_tenant"]), type(values["fleet_managed_by"][0])} == {str}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -335,3 +336,25 @@ def test_a_library_that_is_missing(reader: Reader, monkeypatch: pytest.MonkeyPat
     refused = reader.refused()
     assert refused.kind == "library_missing"
     assert "requirements-falcon.txt" in refused.remedy
+
+
+@pytest.mark.parametrize(
+    ("path", "spoil"),
+    [
+        (TOKEN, answers(307, Location="http://127.0.0.1:9")),
+        (DEVICES, throttled(retry_after=time.time() + 3600)),
+        (DEVICES, answers(502, GATEWAY, kind="text/html")),
+        (DEVICES, answers(403, {"errors": [{"code": 403, "message": "access denied, scope not permitted"}]})),
+        (DEVICES, answers(400, {"errors": [{"code": 400, "message": "invalid filter"}]})),
+        (DEVICES, answers(200, GATEWAY, kind="text/html")),
+        (DEVICES, hangs(1)),
+        (TOKEN, answers(400, {"errors": [{"message": "Failed to generate access token for clientID=c11e07"}]})),
+        (TOKEN, answers(403, {"errors": [{"message": "Failed to issue access token - Not Authorized"}]})),
+    ],
+)
+def test_the_documentation_has_a_row_for_what_is_said(reader: Reader, path: str, spoil: Spoil) -> None:
+    fault(reader.console, path, spoil, times=-1)
+    reach = replace(reader.source.reach, read_timeout=0.2)
+    message = reader.refused(reach=reach).message.removeprefix("source falcon: ")
+    page = (Path(__file__).parents[5] / "docs" / "inventory" / "falcon.md").read_text(encoding="utf-8")
+    assert f"| `{message.replace(reach.base_url, 'https://…')}` |" in page
