@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
-from botocore.parsers import ResponseParserError
+from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_errors import LIBRARY_ERRORS, explained, judge
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
@@ -40,6 +40,30 @@ class Keys:
     """Arguments of the client, empty when no role was assumed."""
 
 
+class _OneAtATime(ResponseParserFactory):  # type: ignore[misc]
+    """Has one answer parsed after the other, whichever threads they came to.
+
+    The interpreter is no faster with several, and each takes ten times its length in memory while it is parsed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Times stay as they were sent: nobody here computes with them, and raw data must be plain.
+        self.set_parser_defaults(timestamp_parser=str)
+        self._lock = Lock()
+
+    def create_parser(self, protocol_name: str) -> ResponseParser:
+        parser = super().create_parser(protocol_name)
+        parse = parser.parse
+
+        def alone(response: Mapping[str, Any], shape: Any) -> Any:
+            with self._lock:
+                return parse(response, shape)
+
+        parser.parse = alone
+        return parser
+
+
 class Clients:
     """Makes clients; they may be used by any thread, and share what costs time and memory to load.
 
@@ -49,6 +73,7 @@ class Clients:
     def __init__(self, endpoints: Mapping[str, str]) -> None:
         self._endpoints = endpoints
         self._sessions: dict[str, Any] = {}
+        self._parsers = _OneAtATime()
         self._lock = Lock()
 
     def known_regions(self, scope: Scope, profile: str) -> dict[str, str]:
@@ -94,8 +119,7 @@ class Clients:
     def _session(self, profile: str) -> Any:
         if profile not in self._sessions:
             session = botocore.session.Session(profile=profile or None)
-            # Times stay as they were sent: nobody here computes with them, and raw data must be plain.
-            session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+            session.register_component("response_parser_factory", self._parsers)
             if self._sessions:
                 loader = next(iter(self._sessions.values())).get_component("data_loader")
                 session.register_component("data_loader", loader)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ pytest.importorskip("botocore")
 pytest.importorskip("werkzeug")
 
 import botocore.session
+from botocore.parsers import EC2QueryParser
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_calls import Clients, Keys
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import parse_only_what_is_read
@@ -253,6 +255,29 @@ def test_accounts_are_entered_side_by_side(aws: Front) -> None:
     assert aws.count("sts:AssumeRole") == len(numbers), "they waited for each other"
     aws.released.set()
     thread.join()
+
+
+def test_answers_are_parsed_one_after_the_other(aws: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes ten times its length in memory while it is parsed."""
+    real = EC2QueryParser.parse
+    at_once: list[int] = []
+    parsing: list[object] = []
+
+    def slow(self: EC2QueryParser, *args: Any) -> Any:
+        parsing.append(self)
+        at_once.append(len(parsing))
+        time.sleep(0.05)
+        parsing.remove(self)
+        return real(self, *args)
+
+    monkeypatch.setattr(EC2QueryParser, "parse", slow)
+    regions = ["eu-central-1", "us-east-1", "eu-west-1", "eu-west-2"]
+    found, deadline = source(aws, regions=regions), Deadline.after(20)
+    with ThreadPoolExecutor() as pool:
+        machines = list(pool.map(lambda scope: list(found.machines(scope, deadline)), found.scopes(deadline)))
+
+    assert [len(each) for each in machines] == [3, 0, 0, 0]
+    assert at_once == [1] * len(regions)
 
 
 @pytest.mark.parametrize(
