@@ -108,7 +108,11 @@ class Site:
         act = {
             "hosts": "coverage_unprotected:coverage_stale",
             "gather_facts": False,
-            "tasks": [{"ansible.builtin.debug": {"msg": "act on {{ inventory_hostname }}"}}],
+            "tasks": [
+                {"ansible.builtin.debug": {"msg": "act on {{ inventory_hostname }}"}},
+                {"ansible.builtin.debug": {"msg": "no sensor by the inventory: {{ groups.fleet_unprotected | sort }}"}},
+                {"ansible.builtin.debug": {"msg": "web1 has {{ hostvars.web1.fleet_sensor.id }}"}},
+            ],
         }
         playbook = [{"import_playbook": "bankops.fleet.coverage"}, act]
         (folder / "act.yml").write_text(yaml.safe_dump(playbook))
@@ -197,6 +201,8 @@ def test_the_hosts_of_a_finding_are_a_group_to_act_on(site: Site) -> None:
     ran = site.run("-e", '{"fleet_coverage_fail_on": []}', playbook="act.yml")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert set(re.findall(r"act on (\w+)", ran.stdout)) == {"lost1", "web2", "web3"}
+    assert "no sensor by the inventory: ['lost1', 'web3']" in ran.stdout
+    assert f"web1 has {'a1' * 16}" in ran.stdout
 
 
 def test_check_mode_looks_and_records_nothing(site: Site) -> None:
