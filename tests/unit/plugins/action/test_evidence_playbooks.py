@@ -177,6 +177,33 @@ def test_what_cannot_be_verified_is_an_error_that_says_why(
     assert sentence in said(done)
 
 
+def test_no_tags_leave_anything_out(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    book = site.patched()
+    tags = ("--tags", "nothing", "--skip-tags", "all")
+    anchor = tmp_path / "anchor.yml"
+    anchor.write_text(json.dumps([{"name": "Keep it", "ansible.builtin.debug": {"msg": "kept elsewhere"}}]))
+    sealing = play(site, "bankops.fleet.evidence_seal", *tags, **on_controller(site, fleet_seal_anchors=[str(anchor)]))
+    assert sealing.returncode == 0, sealing.stdout
+    assert "kept elsewhere" in sealing.stdout
+    (bundle,) = (tmp_path / "state/bundles/alpha").iterdir()
+    (bundle / "notes.txt").write_text("")
+    verifying = play(site, "bankops.fleet.evidence_verify", *tags, **on_controller(site))
+    assert verifying.returncode == 2
+    assert "FOUND file_added" in verifying.stdout
+    inventory = {"all": {"children": {"fleet": {"hosts": {"web1": {"ansible_connection": "local"}}}}}}
+    for name, sentence in (
+        ("evidence_reconcile", "nobody is to be asked"),
+        ("patch_status", f"plan {book.plan[:16]}"),
+        ("patch_report", "the plan is sealed"),
+        ("report_send", "report_destinations"),
+    ):
+        done = play(
+            site, f"bankops.fleet.{name}", *tags, inventory=inventory, **on_controller(site, patch_cycle="2026-11")
+        )
+        assert sentence in said(done), name
+
+
 def test_under_a_limit_nothing_is_done(tmp_path: Path) -> None:
     site = Site(tmp_path)
     done = play(site, "bankops.fleet.evidence_seal", "--limit", "web1", inventory={"all": {"hosts": {"web1": {}}}})
