@@ -56,7 +56,7 @@ _REASONS: tuple[tuple[set[str], str, str], ...] = (
 _STATUSES: dict[int, tuple[str, str]] = {
     400: ("api_error", "Compare filter with what the documentation of {call} knows."),
     401: ("credentials_refused", "Log in again, or renew the key or federation that the credentials come from."),
-    403: ("access_denied", f"Grant the role that {PAGE} describes on {{account}} to whom the credentials are of."),
+    403: ("access_denied", f"Grant the account of the credentials the role that {PAGE} describes, on {{account}}."),
     404: ("not_found", "See that {account} exists and is spelt right: gcloud projects list."),
     429: _REASONS[0][1:],
 }

@@ -13,16 +13,29 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp.google import FakeGoogle, Reply, Request
+from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp.google import Reply, Request
+
+
+class Answering(Protocol):
+    """What stands behind the server: the APIs, or a record of their answers."""
+
+    url: str
+
+    def reply(self, request: Request) -> Reply:
+        """The answer to a request."""
+
+
+_Answering = TypeVar("_Answering", bound=Answering)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Head and body are two packets, and nobody shall wait for the second.
     disable_nagle_algorithm = True
-    google: FakeGoogle
+    google: Answering
     certificate: ssl.SSLContext | None
     closing: threading.Event
     tunnel = ""
@@ -86,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(google: FakeGoogle, certificate: ssl.SSLContext | None = None) -> Iterator[FakeGoogle]:
+def serving(google: _Answering, certificate: ssl.SSLContext | None = None) -> Iterator[_Answering]:
     """The APIs at ``google.url``, as long as the context lasts.
 
     With a certificate for ``*.googleapis.com`` that is also the proxy by which they have their own names.

@@ -177,7 +177,7 @@ def test_a_folder_that_may_not_be_listed_is_a_problem_beside_what_is_known(all_o
     (problem,) = caught.value.problems
     assert problem.kind == "access_denied"
     assert problem.message.startswith("source production, folders/1: cloudresourcemanager.folders.list: 403 The caller")
-    assert "on folders/1 to whom the credentials are of" in problem.remedy
+    assert problem.remedy.endswith("describes, on folders/1.")
 
 
 def test_nothing_is_written_to_the_log(google: FakeGoogle, caplog: pytest.LogCaptureFixture) -> None:

@@ -130,7 +130,7 @@ def test_a_permission_that_is_missing_is_named(google: FakeGoogle) -> None:
         problem.message
         == f"{LISTED}403 Required 'compute.instances.list' permission for 'projects/{PROJECT}' (forbidden)"
     )
-    assert f"on {PROJECT} to whom the credentials are of" in problem.remedy
+    assert problem.remedy.startswith("Grant the account of the credentials the role")
 
 
 def test_a_project_that_is_not_there_is_not_found(google: FakeGoogle) -> None:
