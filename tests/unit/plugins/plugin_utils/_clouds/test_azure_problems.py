@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("azure.mgmt.compute")
 
+from azure.core.pipeline.transport import RequestsTransport
+
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import ATTEMPTS
 from ansible_collections.bankops.fleet.tests.fakes.authority import make_authority
 from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.answers import challenged, expired
@@ -234,6 +236,11 @@ def test_a_page_that_fails_spoils_the_subscription(cloud: Cloud) -> None:
     assert cloud.refused().kind == "access_denied"
 
 
+def test_a_provider_is_not_taken_away_in_the_middle(cloud: Cloud) -> None:
+    fault(cloud.azure, "skiptoken=2", answers(409, "MissingSubscriptionRegistration", "Not registered."))
+    assert cloud.refused().kind == "api_error"
+
+
 def test_one_that_is_silent_is_not_waited_for(cloud: Cloud) -> None:
     fault(cloud.azure, STATUSES, late(5), times=5)
     began = time.monotonic()
@@ -247,6 +254,11 @@ def test_the_time_is_up_between_pages(cloud: Cloud) -> None:
     fault(cloud.azure, MACHINES, late(0.3), times=5)
     problem = cloud.refused(seconds=0.35)
     assert problem.kind == "timed_out"
+
+
+def test_nothing_is_asked_when_the_time_is_up(cloud: Cloud) -> None:
+    assert cloud.refused(seconds=0).kind == "timed_out"
+    assert cloud.azure.operations == {}
 
 
 def test_nobody_there(cloud: Cloud) -> None:
@@ -286,9 +298,18 @@ def test_a_certificate_of_nobody_at_the_resource_manager(
 ) -> None:
     fault(cloud.azure, "/oauth2/", changed(lambda _body: monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))))
     other = make_authority(tmp_path, "other").ca_file
+    sent: list[str] = []
+    send = RequestsTransport.send
+
+    def counted(self: RequestsTransport, request: Any, **options: Any) -> Any:
+        sent.append(request.url)
+        return send(self, request, **options)
+
+    monkeypatch.setattr(RequestsTransport, "send", counted)
     problem = cloud.refused(endpoint=cloud.url.replace("127.0.0.1", "localhost"))
     assert (problem.kind, problem.call) == ("certificate_bad", READ)
-    assert cloud.azure.operations == {}
+    # What is not trusted once is not trusted later.
+    assert len([url for url in sent if "localhost" in url]) == 1
 
 
 def test_a_file_of_certificates_that_is_not_there(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
