@@ -4,7 +4,8 @@
 
 """Calls to AWS by botocore, with one policy for trying again and one kind of problem.
 
-botocore alone is what boto3 is made on: it has all that is needed here, and costs less to load.
+botocore alone is what boto3 is made on: it has all that is needed here, and costs less to load. It is loaded by who
+needs it, for who reads no AWS need not have it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar
 
-import botocore.session
-from botocore.config import Config
-from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
-
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_errors import LIBRARY_ERRORS, explained, judge
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_errors import MalformedError, explained, judge
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline, retrying
@@ -40,20 +37,20 @@ class Keys:
     """Arguments of the client, empty when no role was assumed."""
 
 
-class _OneAtATime(ResponseParserFactory):  # type: ignore[misc]
-    """Has one answer parsed after the other, whichever threads they came to.
+class _OneAtATime:
+    """Makes parsers for the library, of which one works after the other, whichever threads the answers came to.
 
     The interpreter is no faster with several, and each takes ten times its length in memory while it is parsed.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, factory: Any, lock: Lock) -> None:
         # Times stay as they were sent: nobody here computes with them, and raw data must be plain.
-        self.set_parser_defaults(timestamp_parser=str)
-        self._lock = Lock()
+        factory.set_parser_defaults(timestamp_parser=str)
+        self._factory = factory
+        self._lock = lock
 
-    def create_parser(self, protocol_name: str) -> ResponseParser:
-        parser = super().create_parser(protocol_name)
+    def create_parser(self, protocol_name: str) -> Any:
+        parser = self._factory.create_parser(protocol_name)
         parse = parser.parse
 
         def alone(response: Mapping[str, Any], shape: Any) -> Any:
@@ -73,7 +70,7 @@ class Clients:
     def __init__(self, endpoints: Mapping[str, str]) -> None:
         self._endpoints = endpoints
         self._sessions: dict[str, Any] = {}
-        self._parsers = _OneAtATime()
+        self._parsing = Lock()
         self._lock = Lock()
 
     def known_regions(self, scope: Scope, profile: str) -> dict[str, str]:
@@ -95,6 +92,8 @@ class Clients:
 
     def client(self, service: str, region: str, keys: Keys, scope: Scope, deadline: Deadline) -> Any:
         """A client of a service in a region, that waits for no answer much longer than the deadline."""
+        from botocore.config import Config
+
         config = Config(
             connect_timeout=max(0.1, min(CONNECT_SECONDS, deadline.left)),
             read_timeout=max(0.1, min(READ_SECONDS, deadline.left)),
@@ -117,9 +116,12 @@ class Clients:
             return _explaining(make, scope, f"{service}: the client")
 
     def _session(self, profile: str) -> Any:
+        from botocore.session import Session
+
         if profile not in self._sessions:
-            session = botocore.session.Session(profile=profile or None)
-            session.register_component("response_parser_factory", self._parsers)
+            session = Session(profile=profile or None)
+            parsers = _OneAtATime(session.get_component("response_parser_factory"), self._parsing)
+            session.register_component("response_parser_factory", parsers)
             if self._sessions:
                 loader = next(iter(self._sessions.values())).get_component("data_loader")
                 session.register_component("data_loader", loader)
@@ -150,7 +152,7 @@ def ask(
             return read(answer)
         except KeyError as missing:
             # The library takes a page of a proxy, or JSON that was cut, for an answer with nothing in it.
-            raise ResponseParserError(f"{missing} is missing") from None
+            raise MalformedError(f"{missing} is missing") from None
 
     return _explaining(lambda: retrying(once, judge, deadline), scope, call)
 
@@ -186,6 +188,9 @@ def _name(client: Any, method: str) -> str:
 def _explaining(call: Callable[[], _T], scope: Scope, name: str) -> _T:
     try:
         return call()
-    except LIBRARY_ERRORS as problem:
+    except Exception as problem:
+        told = explained(problem, scope, name)
+        if told is None:
+            raise
         # What the library says may hold more than belongs into a log.
-        raise explained(problem, scope, name) from None
+        raise told from None

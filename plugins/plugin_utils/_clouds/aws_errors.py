@@ -11,41 +11,82 @@ Systems Manager and Organizations have in common.
 from __future__ import annotations
 
 import re
-
-from botocore import exceptions
-from botocore.parsers import ResponseParserError
+from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError, said
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Refusal
 
 PAGE = "docs/inventory/aws.md"
+_LOOK = "See who you are to AWS with the command aws sts get-caller-identity."
 
-# InvalidEndpoint and the like are plain ValueErrors.
-LIBRARY_ERRORS = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError, ValueError)
 
-_UNREACHABLE = (exceptions.EndpointConnectionError, exceptions.ConnectionClosedError, exceptions.ProxyConnectionError)
-_TIMED_OUT = (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError)
-_NO_CREDENTIALS = (
-    exceptions.NoCredentialsError,
-    exceptions.PartialCredentialsError,
-    exceptions.ProfileNotFound,
-    exceptions.ConfigNotFound,
-    exceptions.ConfigParseError,
-    exceptions.InvalidConfigError,
-    exceptions.InfiniteLoopConfigError,
+class MalformedError(Exception):
+    """An answer without what its service is documented to say."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an exception of the library means."""
+
+    kind: str
+    remedy: str
+    passes: bool = False
+    """Whether it may be gone the next time."""
+    words: str = ""
+    """For the library's own, where these may hold secrets or a whole answer; ``{by}`` is who failed."""
+
+
+_NO_CREDENTIALS = Meaning("credentials_missing", f"Provide credentials or name an existing profile ({PAGE}). {_LOOK}")
+_NOT_RETRIEVED = Meaning(
+    "credentials_missing",
+    f"Log in again, with aws sso login for example. {_LOOK}",
+    words="the credentials could not be had ({by})",
 )
-_NOT_RETRIEVED = (
-    exceptions.CredentialRetrievalError,
-    exceptions.MetadataRetrievalError,
-    exceptions.TokenRetrievalError,
-    exceptions.SSOError,
+_WAY = "the network, a proxy (HTTPS_PROXY) or a private endpoint (endpoints) leads there"
+_NO_WAY = Meaning("unreachable", f"See that the name resolves and that {_WAY}.", passes=True)
+_SILENT = Meaning("timed_out", f"See that {_WAY}; or give it more time (timeout).", passes=True)
+_MALFORMED = Meaning(
+    "answer_malformed",
+    "See that it is AWS that answers, and no proxy, portal or wrong address in endpoints.",
+    passes=True,
+    words="the answer is not what the service is documented to say",
 )
+# By the names of the classes, so that who reads no AWS need not have the library; the first of an exception's family.
+LIBRARY = {
+    "NoCredentialsError": _NO_CREDENTIALS,
+    "PartialCredentialsError": _NO_CREDENTIALS,
+    "ProfileNotFound": _NO_CREDENTIALS,
+    "ConfigNotFound": _NO_CREDENTIALS,
+    "ConfigParseError": _NO_CREDENTIALS,
+    "InvalidConfigError": _NO_CREDENTIALS,
+    "CredentialRetrievalError": _NOT_RETRIEVED,
+    "MetadataRetrievalError": _NOT_RETRIEVED,
+    "TokenRetrievalError": _NOT_RETRIEVED,
+    "SSOError": _NOT_RETRIEVED,
+    "SSLError": Meaning(
+        "certificate_bad",
+        "Let AWS_CA_BUNDLE name a file with the certificate of the authority that signed the server's.",
+    ),
+    "ProxyConnectionError": Meaning(
+        "unreachable", "Look at HTTPS_PROXY and NO_PROXY, and whether the proxy runs.", passes=True
+    ),
+    "ConnectTimeoutError": _SILENT,
+    "ReadTimeoutError": _SILENT,
+    "EndpointConnectionError": _NO_WAY,
+    "ConnectionClosedError": _NO_WAY,
+    "InvalidRegionError": _NO_WAY,
+    "ResponseParserError": _MALFORMED,
+    "BotoCoreError": Meaning(
+        "api_error", f"Look at the options of the source and the configuration of AWS on the controller ({PAGE})."
+    ),
+}
+_UNREADABLE_BUNDLE = Meaning("certificate_bad", "Let AWS_CA_BUNDLE name a readable file with certificates.")
 
 _THROTTLED = re.compile(
     "Throttl|RequestLimitExceeded|RequestThrottled|TooManyRequests|SlowDown|BandwidthLimitExceeded|EC2Throttled"
 )
-_LOOK = "See who you are to AWS with the command aws sts get-caller-identity."
 
 # Code, kind and remedy; the first whose expression begins the code. {call}, {region} and {account} are filled in.
 _CODES: tuple[tuple[str, str, str], ...] = (
@@ -92,63 +133,49 @@ _CODES: tuple[tuple[str, str, str], ...] = (
 
 def judge(problem: Exception) -> Refusal | None:
     """Whether a call may be tried again: it was throttled, the service or the network failed, or an answer was cut."""
-    if isinstance(problem, (*_UNREACHABLE, *_TIMED_OUT, ResponseParserError)):
-        return Refusal(problem)
-    if isinstance(problem, exceptions.ClientError):
-        metadata = problem.response.get("ResponseMetadata", {})
+    if _is_refusal(problem):
+        metadata = problem.response.get("ResponseMetadata", {})  # type: ignore[attr-defined]
         status = metadata.get("HTTPStatusCode", 0)
         if _THROTTLED.match(_code(problem)) or status == 429 or status >= 500:
             return Refusal(problem, _wanted(metadata.get("HTTPHeaders", {})))
-    return None
+        return None
+    meaning = _meaning(problem)
+    return Refusal(problem) if meaning and meaning.passes else None
 
 
-def explained(problem: Exception, scope: Scope, call: str) -> SourceError:
-    """The same problem, with what must be done about it."""
-    if isinstance(problem, exceptions.ClientError):
+def explained(problem: Exception, scope: Scope, call: str) -> SourceError | None:
+    """The same problem, with what must be done about it; None when neither AWS nor its library has it."""
+    if _is_refusal(problem):
         return _refused(problem, scope, call)
-    kind, remedy, what = _of_library(problem)
-    return SourceError(scope, call, what or said(problem), kind=kind, remedy=remedy)
+    meaning = _meaning(problem)
+    if meaning is None:
+        return None
+    by = getattr(problem, "kwargs", {}).get("provider", type(problem).__name__)
+    what = meaning.words.replace("{by}", said(by)) or said(problem)
+    return SourceError(scope, call, what, kind=meaning.kind, remedy=meaning.remedy)
 
 
-def _of_library(problem: Exception) -> tuple[str, str, str]:
-    """Kind and remedy of what the library says by itself, and the words for it where its own do not fit."""
-    if isinstance(problem, _NO_CREDENTIALS):
-        kind, remedy = "credentials_missing", f"Provide credentials or name an existing profile ({PAGE}). {_LOOK}"
-        return kind, remedy, ""
-    if isinstance(problem, _NOT_RETRIEVED):
-        # What a helper program printed may be a secret, so only the library's own words are passed on.
-        by = problem.kwargs.get("provider", type(problem).__name__)
-        what = f"the credentials could not be had ({said(by)})"
-        return "credentials_missing", f"Log in again, with aws sso login for example. {_LOOK}", what
-    if isinstance(problem, exceptions.SSLError):
-        remedy = "Let AWS_CA_BUNDLE name a file with the certificate of the authority that signed the server's."
-        return "certificate_bad", remedy, ""
-    if isinstance(problem, exceptions.ProxyConnectionError):
-        return "unreachable", "Look at HTTPS_PROXY and NO_PROXY, and whether the proxy runs.", ""
-    if isinstance(problem, _TIMED_OUT):
-        remedy = "See that the network, a proxy (HTTPS_PROXY) or a private endpoint (endpoints) leads there; or give it"
-        return "timed_out", f"{remedy} more time (timeout).", ""
-    if isinstance(problem, (*_UNREACHABLE, exceptions.InvalidRegionError, exceptions.EndpointVariantError)):
-        remedy = "See that the name resolves and that the network, a proxy (HTTPS_PROXY) or a private endpoint"
-        return "unreachable", f"{remedy} (endpoints) leads there.", ""
-    if isinstance(problem, ResponseParserError):
-        # The library's own message holds the whole answer.
-        remedy = "See that it is AWS that answers, and no proxy, portal or wrong address in endpoints."
-        return "answer_malformed", remedy, "the answer is not what the service is documented to say"
-    if isinstance(problem, exceptions.HTTPClientError) and isinstance(problem.kwargs.get("error"), OSError):
-        return "certificate_bad", "Let AWS_CA_BUNDLE name a readable file with certificates.", said(problem)
-    return (
-        "api_error",
-        f"Look at the options of the source and the configuration of AWS on the controller ({PAGE}).",
-        "",
-    )
+def _meaning(problem: Exception) -> Meaning | None:
+    if isinstance(problem, MalformedError):
+        return _MALFORMED
+    if isinstance(problem, ValueError):
+        # Such are addresses in the environment that are none, and numbers in an answer that are none.
+        return LIBRARY["BotoCoreError"]
+    family = [each.__name__ for each in type(problem).__mro__ if each.__module__.partition(".")[0] == "botocore"]
+    if "HTTPClientError" in family and isinstance(getattr(problem, "kwargs", {}).get("error"), OSError):
+        return _UNREADABLE_BUNDLE
+    return next((LIBRARY[name] for name in family if name in LIBRARY), None)
 
 
-def _refused(problem: exceptions.ClientError, scope: Scope, call: str) -> SourceError:
+def _is_refusal(problem: Exception) -> bool:
+    return any(each.__name__ == "ClientError" for each in type(problem).__mro__)
+
+
+def _refused(problem: Any, scope: Scope, call: str) -> SourceError:
     code = _code(problem)
     # EC2 appends some hundred characters that only the account's administrators can decode.
     message = re.sub(
-        r"\s*Encoded authorization failure message:.*", "", str(problem.response["Error"].get("Message", ""))
+        r"\s*Encoded authorization failure message:.*", "", str(problem.response.get("Error", {}).get("Message", ""))
     )
     # A profile may assume a role by itself, in the middle of another call.
     if problem.operation_name.startswith("AssumeRole"):
@@ -173,7 +200,7 @@ def _refused(problem: exceptions.ClientError, scope: Scope, call: str) -> Source
     return SourceError(scope, call, what, kind=kind, remedy=remedy)
 
 
-def _code(problem: exceptions.ClientError) -> str:
+def _code(problem: Any) -> str:
     # Some services say Client.Code, some namespace#Code.
     return re.split(r"[.#]", str(problem.response.get("Error", {}).get("Code", "")))[-1] or "no code"
 

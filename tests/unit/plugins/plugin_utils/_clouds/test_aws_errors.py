@@ -17,7 +17,11 @@ import pytest
 pytest.importorskip("botocore")
 pytest.importorskip("werkzeug")
 
+import botocore.exceptions
+import botocore.parsers
+
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import retries
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_errors import LIBRARY
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import ScopesError, SourceError
 from ansible_collections.bankops.fleet.tests.fakes.authority import make_authority
 from ansible_collections.bankops.fleet.tests.fakes.clouds.aws.front import HOST, Fault, Front, serving, throttled
@@ -357,11 +361,35 @@ def test_a_private_authority_is_trusted_as_the_library_s_users_expect(
         assert len(read(source(front, regions=REGION))) == 5
 
 
+def test_every_exception_that_has_a_meaning_is_one_of_the_library() -> None:
+    for name in LIBRARY:
+        assert hasattr(botocore.exceptions, name) or hasattr(botocore.parsers, name), name
+
+
+def test_an_address_in_the_environment_that_is_none(aws: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "ftp:/x")
+
+    problem = problem_of(lambda: read(source(None, regions=REGION)))
+
+    assert problem.kind == "api_error"
+    assert problem.message == "source production: sts: the client: Invalid endpoint: ftp:/x"
+
+
+def test_what_nobody_foresaw_stays_as_it_is(aws: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(botocore.parsers.EC2QueryParser, "parse", broken)
+
+    with pytest.raises(ZeroDivisionError):
+        read(source(aws, regions=REGION))
+
+
 def test_no_secret_is_in_what_a_source_shows_of_itself(aws: Front) -> None:
     found = source(aws, accounts=[{"id": OWN, "role": "reader"}], regions=REGION)
     read(found)
 
-    shown = repr(vars(found)) + repr(vars(found._reader))
+    shown = repr(vars(found))
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in shown
     assert "SecretAccessKey" not in shown
     assert "'token'" not in shown
