@@ -78,5 +78,5 @@ build: venv ## Build the collection's artifact
 .PHONY: clean
 clean: ## Stop this checkout's labs, remove environments, caches and results
 	@for lab in .lab/*/; do [ ! -d "$$lab" ] || lab/fleet down --name "$$(basename "$$lab")"; done
-	@rm -rf .venv .venv-2.18 .cache .ansible .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
+	@rm -rf .venv .venv-2.18 .venv-azure .cache .ansible .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

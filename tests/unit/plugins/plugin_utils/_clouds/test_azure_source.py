@@ -17,6 +17,8 @@ pytest.importorskip("azure.mgmt.compute")
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN, Cloud, Power, Transport
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
+from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.faults import SCALE_SETS as SCALE_SETS_URL
+from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.faults import changed, fault
 from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.state import (
     SUBSCRIPTION,
     Interface,
@@ -111,6 +113,13 @@ def test_instances_of_uniform_scale_sets_are_machines_too(cloud: azure_sources.C
     assert (second.public_ip, second.tags) == ("20.1.1.9", {"tenant": "alpha"})
     assert first.managed_by == (Transport.AZURE,)
     assert cloud.azure.operations[PUBLIC_OF_SCALE_SET] == 1
+
+
+def test_a_scale_set_of_before_there_were_flexible_ones(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
+    fleet.scale_sets = [pool("web", 1)]
+    old = changed(lambda body: body["value"][0]["properties"].pop("orchestrationMode"))
+    fault(cloud.azure, SCALE_SETS_URL, old)
+    assert [found.name for found in cloud.read()] == ["web_0"]
 
 
 def test_instances_of_flexible_scale_sets_are_listed_once(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
