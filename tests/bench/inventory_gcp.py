@@ -75,7 +75,7 @@ def read_bare(settings: dict[str, Any]) -> None:
     """What the library alone takes to get what we read."""
     from googleapiclient.discovery import build
 
-    service = build("compute", "v1", static_discovery=True, client_options={"api_endpoint": settings["endpoint"]})
+    service = build("compute", "v1", cache_discovery=False, client_options={"api_endpoint": settings["endpoint"]})
     instances = service.instances()
     request = instances.aggregatedList(project=PROJECT, maxResults=500, fields=settings["fields"])
     found = 0

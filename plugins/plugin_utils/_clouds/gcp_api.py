@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ import google.auth
 import httplib2
 from google.auth import impersonated_credentials
 from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2 import service_account
 from googleapiclient import discovery
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import (
@@ -45,7 +47,7 @@ class Google:
         Raises SourceError. What stands against the credentials is so said once, and not for every project.
         """
         try:
-            credentials, _project = google.auth.default(scopes=[_PLATFORM] if impersonate else access)
+            credentials = _credentials([_PLATFORM] if impersonate else access)
             if impersonate:
                 credentials = impersonated_credentials.Credentials(credentials, impersonate, access)
             retrying(lambda: credentials.refresh(partial(Request(), timeout=_limit(deadline))), judge, deadline)
@@ -122,6 +124,15 @@ class _Transport:
         response = httplib2.Response({**answer.headers, "status": str(answer.status_code)})
         response.reason = answer.reason
         return response, answer.content
+
+
+def _credentials(access: Sequence[str]) -> Any:
+    """Application Default Credentials, or the key that AWX hands over as google.cloud has it."""
+    key = os.environ.get("GCP_SERVICE_ACCOUNT_FILE")
+    if key and "GOOGLE_APPLICATION_CREDENTIALS" not in os.environ:
+        return service_account.Credentials.from_service_account_file(key, scopes=access)
+    credentials, _project = google.auth.default(scopes=access)
+    return credentials
 
 
 def _limit(deadline: Deadline) -> float:

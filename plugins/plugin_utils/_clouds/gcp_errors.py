@@ -134,10 +134,11 @@ def _refused(answer: _Answer, scope: Scope, call: str) -> SourceError:
 
 def _of_library(problem: BaseException) -> tuple[str, str, str]:
     """Kind and remedy of what the libraries say by themselves, and the words for it where their own do not fit."""
-    if isinstance(problem, auth.DefaultCredentialsError):
+    if isinstance(problem, auth.DefaultCredentialsError) or (isinstance(problem, OSError) and problem.filename):
         remedy = "Run gcloud auth application-default login, let GOOGLE_APPLICATION_CREDENTIALS name a file, or run it"
         inner = _innermost(problem)
-        what = said(problem.args[0]) + (f": {said(inner)}" if inner != problem.args[0] else "")
+        about = problem.filename if isinstance(problem, OSError) else problem.args[0]
+        what = said(about) + (f": {said(inner)}" if inner != about else "")
         return "credentials_missing", f"{remedy} where a service account is attached ({PAGE}).", what
     if isinstance(problem, auth.RefreshError):
         return "credentials_refused", f"Log in again, or renew the key or federation ({PAGE}). {_WHO}", _told(problem)

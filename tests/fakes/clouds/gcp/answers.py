@@ -101,7 +101,7 @@ def _project_with_compute(call: Call) -> Project:
     if not project.compute:
         message = f"Compute Engine API has not been used in project {project.number} before or it is disabled."
         raise RefusalError(403, "accessNotConfigured", message, "SERVICE_DISABLED")
-    if ("compute.instances.list", name) in call.cloud.denied:
+    if not call.cloud.admits("compute.instances.list", name):
         raise RefusalError(403, "forbidden", f"Required 'compute.instances.list' permission for 'projects/{name}'")
     return project
 
@@ -109,7 +109,7 @@ def _project_with_compute(call: Call) -> Project:
 def _parent(call: Call, permission: str) -> str:
     parent = str(call.parameters["parent"])
     known = {*call.cloud.folders, *call.cloud.folders.values(), *(each.parent for each in call.cloud.projects.values())}
-    if parent not in known or (permission, parent) in call.cloud.denied:
+    if parent not in known or not call.cloud.admits(permission, parent):
         raise RefusalError(403, "forbidden", "The caller does not have permission", "IAM_PERMISSION_DENIED")
     return parent
 

@@ -148,13 +148,19 @@ class Project:
 
 @dataclass
 class Cloud:
-    """All of it. Whoever has a token may do everything but what is ``denied``."""
+    """All of it. Whoever has a token may do what is ``granted``, everything at first, but for what is ``denied``."""
 
     projects: dict[str, Project] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     """The parent of each folder: ``{"folders/3000": "organizations/2000"}``."""
+    granted: frozenset[str] | None = None
+    """The permissions of a role that is granted on everything; None for all there are."""
     denied: set[tuple[str, str]] = field(default_factory=set)
     """Permissions that are not granted on a resource: ``("compute.instances.list", "payments-prod")``."""
+
+    def admits(self, permission: str, resource: str) -> bool:
+        """Whether somebody may do what needs a permission on a resource."""
+        return (self.granted is None or permission in self.granted) and (permission, resource) not in self.denied
 
     def project(self, name: str, *instances: Instance, **settings: Any) -> Project:
         """A new project with these instances."""

@@ -81,7 +81,7 @@ class Tokens:
     def lend(self, call: Call) -> dict[str, Any]:
         """iamcredentials.projects.serviceAccounts.generateAccessToken: a token of another account."""
         account = call.parameters["name"].rpartition("/")[2]
-        if ("iam.serviceAccounts.getAccessToken", account) in call.cloud.denied:
+        if not call.cloud.admits("iam.serviceAccounts.getAccessToken", account):
             message = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
             raise RefusalError(403, "forbidden", message, "IAM_PERMISSION_DENIED")
         expires = datetime.now(timezone.utc) + _LIFETIME

@@ -29,7 +29,7 @@ PROJECT = "payments-prod"
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave nothing of Google that whoever runs the tests has, and no way to a machine's own credentials."""
     for name in list(os.environ):
-        if name.startswith(("GOOGLE_", "CLOUDSDK_", "GCE_")) or name.lower().endswith(("_proxy", "_ca_bundle")):
+        if name.startswith(("GOOGLE_", "CLOUDSDK_", "GCE_", "GCP_")) or name.lower().endswith(("_proxy", "_ca_bundle")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nonexistent")
     monkeypatch.setenv("NO_GCE_CHECK", "true")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -218,6 +219,26 @@ def test_a_file_of_credentials_that_cannot_be_used_is_named(
     assert problem.kind == "credentials_missing"
     assert "credentials.json" in problem.message
     assert "hunter2" not in problem.message
+
+
+def test_a_file_of_credentials_that_cannot_be_read_is_named(
+    google: FakeGoogle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    problem = problem_of(source_of(google))
+    assert problem.kind == "credentials_missing"
+    assert problem.message == f"source production: google.auth.default: {tmp_path}: Is a directory"
+
+
+def test_the_key_of_a_credential_in_awx_is_used(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet(google)
+    monkeypatch.setenv("GCP_SERVICE_ACCOUNT_FILE", os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    assert len(read(source_of(google))) == 2
+    monkeypatch.setenv("GCP_SERVICE_ACCOUNT_FILE", "/nonexistent")
+    problem = problem_of(source_of(google))
+    assert problem.kind == "credentials_missing"
+    assert problem.message.endswith("/nonexistent: No such file or directory")
 
 
 def test_a_key_that_was_taken_back_is_refused(google: FakeGoogle) -> None:
