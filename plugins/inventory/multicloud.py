@@ -176,7 +176,7 @@ keyed_groups:
 
 import typing as t
 
-from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, to_safe_group_name
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -217,10 +217,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             with collector_paused():
                 self._fill(path, cache)
-        except (FleetError, AnsibleError) as problem:
-            message = problem.as_result()["msg"] if isinstance(problem, FleetError) else str(problem)
+        except FleetError as problem:
+            message = problem.as_result()["msg"]
             populate.mark_incomplete(inventory, {path: said(message)})
             raise AnsibleParserError(message) from problem
+        except Exception as problem:
+            populate.mark_incomplete(inventory, {path: said(problem)})
+            raise
 
     def _fill(self, path: str, cache: bool) -> None:
         configuration = read_configuration(self.loader.load_from_file(path, cache="none"), path, self.loader)

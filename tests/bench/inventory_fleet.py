@@ -199,6 +199,9 @@ def main() -> None:
             "cpu_ratio_10000_to_1000": round(large["cpu_seconds"] / small["cpu_seconds"], 1),
         }
     print(json.dumps({"bench": "inventory_fleet", "hosts": sum(HOSTS.values()), **figures}))
+    missed = [f"{name} at most {most:g}" for name, most in LIMITS.items() if figures[name] > most]
+    if missed:
+        raise SystemExit(f"Wanted are {', '.join(missed)}.")
 
 
 if __name__ == "__main__":

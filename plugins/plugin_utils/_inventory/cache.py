@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
     Cloud,
     Machine,
@@ -45,7 +47,9 @@ class MachineCache:
         self._folder = Path(os.path.expandvars(connection)).expanduser() if connection else None
 
     def get(self) -> str | None:
-        """What is kept; None when there is nothing, or it is too old."""
+        """What is kept; None when there is nothing, it is too old, or somebody else could have put it there."""
+        if not all(map(_is_own, self._files())):
+            return None
         try:
             kept = self._cache[self._key]
         except KeyError:
@@ -53,13 +57,28 @@ class MachineCache:
         return str(kept["machines"]) if isinstance(kept, Mapping) and "machines" in kept else None
 
     def put(self, text: str) -> None:
-        """Keep a text, where only the user who runs this can read it."""
+        """Keep a text, where only the user who runs this can read it. Raises FleetError of kind ``bad_cache``."""
         self._cache[self._key] = {"machines": text}
         self._cache.set_cache()
-        if self._folder and self._folder.is_dir():
-            # Ansible leaves its files readable to the group.
-            for file in self._folder.glob(f"*{self._key}*"):
+        try:
+            for file in self._files():
+                # Ansible leaves its files readable to the group.
                 file.chmod(0o600)
+        except OSError as problem:
+            raise FleetError(
+                f"{problem.filename}: the inventory's cache cannot be made private: {problem.strerror}.",
+                kind="bad_cache",
+                remedy="Give whoever runs this a folder of his own in cache_connection.",
+            ) from problem
+
+    def _files(self) -> list[Path]:
+        return list(self._folder.glob(f"*{self._key}*")) if self._folder and self._folder.is_dir() else []
+
+
+def _is_own(file: Path) -> bool:
+    """Whether a file is as ``put`` leaves it."""
+    found = file.stat()
+    return found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 
 def pack(read: str, machines: Mapping[Scope, Iterable[Machine]]) -> str:

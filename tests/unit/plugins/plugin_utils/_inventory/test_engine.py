@@ -165,6 +165,31 @@ def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
     assert [path.stat().st_mode & 0o777 for path in tmp_path.glob("prefix_*")] == [0o600]
 
 
+def test_what_others_can_have_put_there_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "x.multicloud.yml"
+    file.write_text("one")
+    cache = MachineCache(Adjudicator(tmp_path), str(file), str(tmp_path))
+    cache.put("text")
+    (kept,) = tmp_path.glob("prefix_*")
+    for mode, found in ((0o660, None), (0o602, None), (0o600, "text")):
+        kept.chmod(mode)
+        assert cache.get() == found
+
+
+def test_a_cache_that_cannot_be_made_private_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    file = tmp_path / "x.multicloud.yml"
+    file.write_text("one")
+    cache = MachineCache(Adjudicator(tmp_path), str(file), str(tmp_path))
+    cache.put("text")
+    monkeypatch.setattr(Adjudicator, "set_cache", lambda _cache: None)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(FleetError, match="cannot be made private: Operation not permitted"):
+        cache.put("text")
+
+
 def test_another_content_and_another_identity_are_another_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
