@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.regi
     check_formats,
     write_reports,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_reports
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.shelf import Wanted
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import BUNDLES, is_bundle_name
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -59,15 +61,19 @@ class ActionModule(FleetAction):
         dest = _dest(arguments["dest"])
         bundles = Path(arguments["bundles"] or self.state_dir(variables) / BUNDLES)
         now = datetime.now(timezone.utc)
-        # All are built before any is written: a state that cannot be read leaves nothing behind.
+        # All are built before any is written, and all are written before any is put in its place: what cannot be made
+        # leaves the former ones, and no two of different moments.
         documents = {
             name: build(state, want, now, drawn=drawn, user_requests=arguments["user_requests"])
             for name, want in wanted.items()
         }
         reports = {}
-        for name, document in documents.items():
-            folder = dest if document.scope.kind is ScopeKind.FLEET else dest / name
-            reports[name] = write_reports(document, folder, arguments["formats"], links(document, folder, bundles))
+        with ExitStack() as until_all_are_there:
+            for name, document in documents.items():
+                folder = dest if document.scope.kind is ScopeKind.FLEET else dest / name
+                new = until_all_are_there.enter_context(whole_reports(folder))
+                made = write_reports(document, new, arguments["formats"], links(document, folder, bundles))
+                reports[name] = {form: [str(folder / path) for path in paths] for form, paths in made.items()}
         briefs = {name: brief_of(document).as_data() for name, document in documents.items()}
         return {"changed": False, "reports": reports, "briefs": briefs}
 

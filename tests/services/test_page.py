@@ -47,6 +47,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "many": document(hosts=MANY, updates=200),
     }
     past, links = history()
+    for kind in (*kinds, "history"):
+        (folder / kind).mkdir()
     made = {kind: write_html(content, folder / kind)[0] for kind, content in kinds.items()}
     made["history"] = write_history(past, folder / "history", links)[0]
     attacks = {plan.plan: {"javascript:": "javascript:alert(1)"} for plan in kinds["hostile"].plans}

@@ -33,10 +33,10 @@ def put_reports(
         folder = Path(temporary)
         for form, paths in write_reports(document, folder, formats, {}).items():
             kept[form] = []
-            for path in map(Path, paths):
-                name = path.relative_to(folder).as_posix()
-                kept[form].append(state.put_report(tenant, plan, name, path.read_bytes()))
-                names.add(name)
+            for path in paths:
+                content = (folder / path).read_bytes()
+                kept[form].append(state.put_report(tenant, plan, path.as_posix(), content))
+                names.add(path.as_posix())
     for name in state.reports(tenant, plan):
         if is_written(name) and name not in names:
             state.drop_report(tenant, plan, name)

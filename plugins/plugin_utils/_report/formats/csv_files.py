@@ -25,7 +25,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.tabl
     tables,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.texts import shortened, visible
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_folder
 
 NAME = "csv"
 _MARK = "\ufeff"
@@ -37,20 +36,18 @@ _APOSTROPHE = re.compile(r"(^|;)'")
 
 
 def write_csv(document: Document, folder: Path) -> list[Path]:
-    """Write the folder ``csv`` with a file for each table; the same bytes for the same document.
-
-    Raises FleetError of kind ``report_unwritable``.
-    """
+    """Write the folder ``csv`` with a file for each table; the same bytes for the same document. Raises OSError."""
     groups = HostGroups()
     written = []
-    with whole_folder(folder / NAME) as temporary:
-        for table in tables(document, groups):
-            _write(temporary / f"{table.name}.csv", table.columns, table.rows)
-            written.append(table.name)
-        names = _Cells()
-        _write_host_groups(temporary / "host_groups.csv", groups, names)
-        _write_host_changes(temporary / "host_changes.csv", document, names)
-    return [folder / NAME / f"{name}.csv" for name in (*written, "host_groups", "host_changes")]
+    own = folder / NAME
+    own.mkdir(exist_ok=True)
+    for table in tables(document, groups):
+        _write(own / f"{table.name}.csv", table.columns, table.rows)
+        written.append(table.name)
+    names = _Cells()
+    _write_host_groups(own / "host_groups.csv", groups, names)
+    _write_host_changes(own / "host_changes.csv", document, names)
+    return [own / f"{name}.csv" for name in (*written, "host_groups", "host_changes")]
 
 
 def safe(text: str) -> str:

@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import AttemptRow, Document, PlanRow
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page import charts, shell
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
 NAME = "history.html"
 _UNFINISHED = ("open", "incomplete")
@@ -47,13 +46,12 @@ class CycleHistory:
 
 
 def write_history(document: Document, folder: Path, links: Links) -> list[Path]:
-    """Write ``history.html`` into ``folder``, whole or not at all; return its path in a list.
+    """Write ``history.html`` into ``folder``; return its path in a list.
 
-    Raises FleetError of kind ``report_unwritable``, and ValueError for a link that is not relative.
+    Raises OSError, and ValueError for a link that is not relative.
     """
     path = folder / NAME
-    with whole_file(path) as temporary:
-        temporary.write_text(render_history(document, links), encoding="utf-8")
+    path.write_text(render_history(document, links), encoding="utf-8")
     return [path]
 
 

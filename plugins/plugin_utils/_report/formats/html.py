@@ -25,20 +25,15 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document imp
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page import charts, columns, shell
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.page.words import plain
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
 NAME = "report.html"
 _MOST_ATTENTION = 100
 
 
 def write_html(document: Document, folder: Path) -> list[Path]:
-    """Write ``report.html`` into ``folder``, whole or not at all; return its path in a list.
-
-    Raises FleetError of kind ``report_unwritable``.
-    """
+    """Write ``report.html`` into ``folder``; return its path in a list. Raises OSError."""
     path = folder / NAME
-    with whole_file(path) as temporary:
-        temporary.write_text(render(document), encoding="utf-8")
+    path.write_text(render(document), encoding="utf-8")
     return [path]
 
 

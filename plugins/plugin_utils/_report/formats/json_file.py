@@ -14,7 +14,6 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import quick_json
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import Document
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
 NAME = "report.json"
 
@@ -26,12 +25,9 @@ _UNSEEN = re.compile(
 
 
 def write_json(document: Document, folder: Path) -> list[Path]:
-    """Write ``report.json``: the same bytes for the same document.
-
-    Raises FleetError of kind ``report_unwritable``.
-    """
+    """Write ``report.json``: the same bytes for the same document. Raises OSError."""
     path = folder / NAME
-    with whole_file(path) as temporary, temporary.open("wb") as stream:
+    with path.open("wb") as stream:
         stream.writelines(_pieces(document))
     return [path]
 

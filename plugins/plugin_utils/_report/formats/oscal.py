@@ -38,7 +38,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.osca
     properties,
     token,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_folder
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.framework_model import (
     Framework,
     Requirement,
@@ -53,16 +52,17 @@ _NIST = "nist_800_53"
 def write_oscal(document: Document, folder: Path) -> list[Path]:
     """Write the folder ``oscal``; the same bytes for the same document. A POA&M without an item is none in OSCAL.
 
-    Raises FleetError of kind ``report_unwritable``.
+    Raises OSError.
     """
     papers = {RESULTS: {"assessment-results": _results(document)}}
     poam = _poam(document)
     if poam["poam-items"]:
         papers[POAM] = {"plan-of-action-and-milestones": poam}
-    with whole_folder(folder / NAME) as temporary:
-        for name, paper in papers.items():
-            (temporary / name).write_bytes(quick_json(paper) + b"\n")
-    return [folder / NAME / name for name in papers]
+    own = folder / NAME
+    own.mkdir(exist_ok=True)
+    for name, paper in papers.items():
+        (own / name).write_bytes(quick_json(paper) + b"\n")
+    return [own / name for name in papers]
 
 
 def _results(document: Document) -> Part:

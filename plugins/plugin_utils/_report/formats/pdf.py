@@ -22,7 +22,6 @@ from ansible_collections.bankops.fleet.plugins.module_utils._errors import Fleet
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import CveStatus, Document, InTime
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.texts import visible
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
 NAME = "report.pdf"
 MOST = 100
@@ -38,8 +37,7 @@ _WORST_FIRST = (InTime.NO, InTime.UNKNOWN, InTime.YES)
 def write_pdf(document: Document, folder: Path) -> list[Path]:
     """Write ``report.pdf``; the same bytes for the same document, by the same WeasyPrint and fonts.
 
-    Raises FleetError of kind ``format_unavailable`` where WeasyPrint or Pango is not installed, and of kind
-    ``report_unwritable``.
+    Raises FleetError of kind ``format_unavailable`` where WeasyPrint or Pango is not installed, and OSError.
     """
     printer, fetcher = require_weasyprint()
     page = html(document)
@@ -51,8 +49,7 @@ def write_pdf(document: Document, folder: Path) -> list[Path]:
         pdf_identifier=hashlib.sha256(page.encode()).digest()[:16],
     )
     path = folder / NAME
-    with whole_file(path) as temporary:
-        temporary.write_bytes(content)
+    path.write_bytes(content)
     return [path]
 
 

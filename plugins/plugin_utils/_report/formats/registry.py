@@ -23,7 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.history_page import Links, write_history
 
 Format = Callable[[Document, Path], list[Path]]
-"""Writes its file or files into a folder, each whole or not at all; returns their paths."""
+"""Writes its file or files into a folder that nobody looks into yet; returns their paths. Raises OSError."""
 
 FORMATS: dict[str, Format] = {
     "html": html.write_html,
@@ -65,10 +65,13 @@ def is_written(name: str) -> bool:
     return name.partition("/")[0] in _NAMES
 
 
-def write_reports(document: Document, folder: Path, names: Iterable[str], links: Links) -> dict[str, list[str]]:
-    """Write these formats into the folder; return the paths by format. Raises FleetError as the formats do."""
+def write_reports(document: Document, folder: Path, names: Iterable[str], links: Links) -> dict[str, list[Path]]:
+    """Write these formats into a folder that nobody looks into yet; by format the paths, as seen from the folder.
+
+    Whoever has all of them there puts them where they belong. Raises OSError and what the formats raise.
+    """
     written = {}
     for name in names:
         paths = write_history(document, folder, links) if name == HISTORY else FORMATS[name](document, folder)
-        written[name] = [str(path) for path in paths]
+        written[name] = [path.relative_to(folder) for path in paths]
     return written

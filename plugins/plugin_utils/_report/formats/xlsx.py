@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import HostOutcome
@@ -26,7 +25,6 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.tabl
     tables,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.texts import CELL, shortened, visible
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -72,19 +70,15 @@ _READING = (
 
 
 def write_xlsx(document: Document, folder: Path) -> list[Path]:
-    """Write ``report.xlsx``; the same bytes for the same document.
-
-    Raises FleetError of kind ``report_unwritable``.
-    """
+    """Write ``report.xlsx``; the same bytes for the same document. Raises OSError."""
     # What every report's module imports is paid for by those that make no sheets.
     from xlsxwriter import Workbook
 
     path = folder / NAME
-    # The library keeps the rows of each sheet in a file until the end, and leaves it there when something goes wrong.
-    with whole_file(path) as temporary, TemporaryDirectory(dir=folder, prefix=f".{NAME}.") as rows:
-        options = {"constant_memory": True, "tmpdir": rows, "strings_to_formulas": False, "strings_to_urls": False}
-        with Workbook(str(temporary), options) as workbook:
-            _Book(workbook).fill(document)
+    # The library keeps the rows of each sheet in a file until the end, which must be where there is room for them.
+    rows = {"constant_memory": True, "tmpdir": str(folder)}
+    with Workbook(str(path), {**rows, "strings_to_formulas": False, "strings_to_urls": False}) as workbook:
+        _Book(workbook).fill(document)
     return [path]
 
 

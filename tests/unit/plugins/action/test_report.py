@@ -89,6 +89,22 @@ def test_what_cannot_be_made_is_refused_with_the_remedy_and_nothing_is_written(t
     assert not out.exists()
 
 
+def test_when_the_report_of_one_tenant_cannot_be_written_no_other_takes_its_place(tmp_path: Path) -> None:
+    for tenant in ("alpha", "beta"):
+        put_cycle(tmp_path / "state", tenant, "2026-11", hosts=3)
+    out = tmp_path / "out"
+    task: dict[str, Any] = {"cycle": "2026-11", "formats": ["html", "json", "csv", "oscal"], "dest": str(out)}
+    (alone,) = play(tmp_path, {**task, "tenants": ["alpha"]})
+    assert not alone.get("failed"), alone
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "beta").write_text("in the way")
+    (both,) = play(tmp_path, task)
+    assert both["fleet_failure"]["kind"] == "report_unwritable"
+    assert f"The reports in {out}/beta cannot be written" in both["msg"]
+    (out / "beta").unlink()
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
 def test_a_pdf_without_its_library_is_refused_before_any_other_format_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

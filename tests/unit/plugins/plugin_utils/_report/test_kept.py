@@ -33,6 +33,7 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> State:
 
 def written(folder: Path, hostile: bool = False) -> dict[str, bytes]:
     """What the formats write for this document by themselves, by its place in their folder."""
+    folder.mkdir(exist_ok=True)
     registry.write_reports(document(hostile=hostile), folder, USUAL, {})
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

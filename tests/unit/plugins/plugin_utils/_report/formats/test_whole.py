@@ -2,10 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files appear whole or not at all, and texts do nothing."""
+"""Reports appear all together or not at all, and texts do nothing."""
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -14,62 +18,87 @@ from hypothesis import strategies as st
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.texts import shortened, visible
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_file, whole_folder
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats.whole import whole_reports
 
 # Half surrogate pairs, as bytes that are no UTF-8 become, are among them.
 TEXTS = st.text(st.characters(exclude_categories=()))
 
 
-def fail_halfway(file: Path) -> None:
-    file.write_text("hal")
-    raise RuntimeError
+@pytest.fixture
+def former(tmp_path: Path) -> dict[str, str]:
+    """A report of before in two formats, and what somebody has put beside it."""
+    folder = tmp_path / "reports"
+    (folder / "csv").mkdir(parents=True)
+    for name in ("report.html", "csv/hosts.csv", "csv/old.csv", "notes.txt"):
+        (folder / name).write_text("former")
+    return found(folder)
 
 
-def test_a_file_is_for_its_owner_alone_and_replaces_the_former(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "report.txt"
-    for content in ("first", "second"):
-        with whole_file(path) as temporary:
-            temporary.write_text(content)
-    assert path.read_text() == "second"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(path.parent.iterdir()) == [path]
+def found(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_file_whose_writing_fails_leaves_the_former_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "report.txt"
-    path.write_text("former")
-    with pytest.raises(RuntimeError), whole_file(path) as temporary:
-        fail_halfway(temporary)
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"report.txt": "former"}
+def write(folder: Path) -> None:
+    (folder / "csv").mkdir()
+    for name in ("report.html", "csv/hosts.csv", "report.json"):
+        (folder / name).write_text("new")
 
 
-def test_a_folder_takes_the_place_of_the_former_with_all_its_files(tmp_path: Path) -> None:
-    path = tmp_path / "csv"
-    for name in ("old", "new"):
-        with whole_folder(path) as temporary:
-            (temporary / name).write_text(name)
-    assert [file.name for file in tmp_path.rglob("*")] == ["csv", "new"]
-    assert (path / "new").stat().st_mode & 0o777 == 0o600
+def write_on_full_disk(folder: Path) -> None:
+    write(folder)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("former", [True, False])
-def test_a_folder_whose_writing_fails_leaves_what_was_there(tmp_path: Path, former: bool) -> None:
-    path = tmp_path / "csv"
-    if former:
-        path.mkdir()
-        (path / "old").write_text("old")
-    with pytest.raises(RuntimeError), whole_folder(path) as temporary:
-        fail_halfway(temporary / "new")
-    assert [file.name for file in sorted(tmp_path.rglob("*"))] == (["csv", "old"] if former else [])
+def test_all_take_the_place_of_the_former_together(tmp_path: Path, former: dict[str, str]) -> None:
+    folder = tmp_path / "reports"
+    with whole_reports(folder) as new:
+        write(new)
+        assert {**found(folder), **former} == found(folder)
+    made = dict.fromkeys(("report.html", "report.json", "csv/hosts.csv"), "new")
+    assert found(folder) == {"notes.txt": "former", **made}
+    assert {path.name for path in folder.iterdir()} == {"csv", "report.html", "report.json", "notes.txt"}
+    assert {path.stat().st_mode & 0o777 for path in (folder / "report.html", folder / "csv/hosts.csv")} == {0o600}
+    assert (folder / "csv").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("writer", [whole_file, whole_folder])
-def test_what_cannot_be_written_is_named(tmp_path: Path, writer: object) -> None:
+def test_when_one_cannot_be_written_the_former_stay_and_nothing_else(tmp_path: Path, former: dict[str, str]) -> None:
+    folder = tmp_path / "reports"
+    with pytest.raises(FleetError) as full, whole_reports(folder) as new:
+        write_on_full_disk(new)
+    assert full.value.kind == "report_unwritable"
+    assert full.value.message == f"The reports in {folder} cannot be written: No space left on device."
+    assert found(folder) == former
+
+
+def test_what_a_killed_process_has_left_is_removed_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    process = os.fork()
+    if process == 0:
+        with whole_reports(tmp_path / "reports") as new:
+            write(new)
+            began.touch()
+            signal.pause()
+        os._exit(0)
+    while not began.exists():
+        time.sleep(0.01)
+    try:
+        with whole_reports(tmp_path / "reports") as new:
+            write(new)
+        assert len(list((tmp_path / "reports").glob(".new-*"))) == 1
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    with whole_reports(tmp_path / "reports"):
+        pass
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {"csv", "report.html", "report.json"}
+
+
+def test_where_nothing_can_be_written_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(FleetError) as caught, writer(tmp_path / "file" / "report"):  # type: ignore[operator]
+    with pytest.raises(FleetError) as caught, whole_reports(tmp_path / "file" / "reports"):
         pass
     assert caught.value.kind == "report_unwritable"
-    assert str(tmp_path / "file" / "report") in caught.value.message
+    assert str(tmp_path / "file" / "reports") in caught.value.message
 
 
 @given(TEXTS)
