@@ -12,11 +12,27 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Cloud, Power, Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.machines import ACCOUNT, REGION, machine
 from ansible_collections.bankops.fleet.tests.fakes.multicloud_programs import Programs, text
+from ansible_collections.bankops.fleet.tests.fakes.scans import scan
 
 SCOPE = Scope("aws", ACCOUNT, REGION)
 BROKEN = {Scope("aws", "broken", "eu-west-1"): [], SCOPE: [machine()]}
+
+PLAN = {
+    "name": "Plan",
+    "hosts": "fleet",
+    "gather_facts": False,
+    "tasks": [
+        {
+            "name": "Freeze a plan for each tenant",
+            "bankops.fleet.patch_plan": {"cycle": "2026-11"},
+            "run_once": True,
+            "delegate_to": "localhost",
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -93,3 +109,26 @@ def test_limits_hosts_and_graphs_are_ansibles_own(lab: Programs) -> None:
     assert text(json.loads(run.stdout))["fleet_instance_id"] == "i-2"
     graph = lab.run("ansible-inventory", "-i", str(lab.inventory), "--graph", "fleet").stdout
     assert graph.split() == ["@fleet:", "|--web1", "|--web2"]
+
+
+def test_the_plan_of_a_marked_inventory_is_blocked_and_says_whom_it_has_besides(lab: Programs) -> None:
+    common = {"fleet_tenant": "alpha", "fleet_cluster": "none", "fleet_wave": "broad"}
+    hosts = {"db1": {**common, "fleet_scan": scan("machine-of-db1")}, "db2": {**common, "fleet_power": "stopped"}}
+    (lab.folder / "datacentre.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    (lab.folder / "play.yml").write_text(json.dumps([PLAN]))
+    lab.cloud(
+        {Scope("aws", "broken", "eu-west-1"): [], SCOPE: [machine(tags={})]},
+        sources=[{"type": "aws"}, {"type": "static", "files": ["datacentre.yml"]}],
+        on_error="mark",
+    )
+    run = lab.run("ansible-playbook", "-i", str(lab.inventory), "-e", f"fleet_state_dir={lab.folder}/state", "play.yml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    state = FolderState(lab.folder / "state")
+    (entry,) = state.get_cycle("2026-11")["plans"]
+    head = state.get_plan("alpha", entry["plan"])
+    assert head["left_out"] == {"stopped": ["db2"], "unreachable_transport": [], "unassigned": 1}
+    assert head["hosts"].keys() == {"db1"}
+    gate = next(gate for gate in state.get_host("alpha", entry["plan"], "db1")["gates"] if gate["name"] == "population")
+    assert gate["verdict"] == "unknown"
+    assert "source aws, broken, eu-west-1: ec2:DescribeInstances: the request was throttled" in gate["evidence"]
+    assert "gate population says unknown: the inventory is incomplete" in run.stdout
