@@ -20,10 +20,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_calls im
     ask,
     pages,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import (
-    machine_of,
-    parse_only_what_is_read,
-)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import MEMBERS, machine_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_options import (
     Account,
     Options,
@@ -55,7 +52,7 @@ class AwsSource:
         self._everything = Scope(name)
         self._options = options
         self._raw = raw
-        self._clients = Clients(options.endpoints)
+        self._clients = Clients(options.endpoints, {} if raw else MEMBERS)
         self._keys: dict[str, Keys] = {}
         self._partition = ""
 
@@ -85,8 +82,6 @@ class AwsSource:
         keys = self._keys[scope.account]
         managed = self._managed(scope, keys, deadline) if self._options.ssm else {}
         client = self._clients.client("ec2", scope.region, keys, scope, deadline)
-        if not self._raw:
-            parse_only_what_is_read(client)
         asked = {"MaxResults": INSTANCES_PER_PAGE, "Filters": self._options.filters}
 
         def read(answer: dict[str, Any]) -> list[Machine]:

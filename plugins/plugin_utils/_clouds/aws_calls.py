@@ -10,7 +10,7 @@ needs it, for who reads no AWS need not have it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries impo
 
 _T = TypeVar("_T")
 NOTHING: Mapping[str, Any] = {}
+EC2_OPERATIONS = ("DescribeInstances", "DescribeRegions")
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 USUAL_REGION = "us-east-1"
@@ -35,6 +36,36 @@ class Keys:
     profile: str = ""
     assumed: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Arguments of the client, empty when no role was assumed."""
+
+
+class _NarrowLoader:
+    """Loads the models of services as the library's own loader does, that of EC2 narrowed to what is called and read.
+
+    A client gets a method for each operation, and EC2 has 700. Of its answers most is never read, and would cost more
+    than all else here together.
+    """
+
+    def __init__(self, loader: Any, members: Mapping[str, Set[str]]) -> None:
+        self._loader = loader
+        self._members = members
+        self._ec2: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        if (service_name, type_name) == ("ec2", "service-2") and self._ec2:
+            return self._ec2
+        model = self._loader.load_service_model(service_name, type_name, api_version)
+        if (service_name, type_name) != ("ec2", "service-2"):
+            return model
+        shapes = dict(model["shapes"])
+        for name, read in self._members.items():
+            members = {member: each for member, each in shapes[name]["members"].items() if member in read}
+            shapes[name] = {**shapes[name], "members": members}
+        operations = {name: model["operations"][name] for name in EC2_OPERATIONS}
+        self._ec2 = {**model, "operations": operations, "shapes": shapes}
+        return self._ec2
 
 
 class _OneAtATime:
@@ -64,11 +95,14 @@ class _OneAtATime:
 class Clients:
     """Makes clients; they may be used by any thread, and share what costs time and memory to load.
 
-    ``endpoints`` are URLs by service, in which ``{region}`` stands for the region.
+    ``endpoints`` are URLs by service, in which ``{region}`` stands for the region; ``members`` are those that are read
+    of shapes in EC2's answers, all of a shape that is not there.
     """
 
-    def __init__(self, endpoints: Mapping[str, str]) -> None:
+    def __init__(self, endpoints: Mapping[str, str], members: Mapping[str, Set[str]]) -> None:
         self._endpoints = endpoints
+        self._members = members
+        self._loader: _NarrowLoader | None = None
         self._sessions: dict[str, Any] = {}
         self._parsing = Lock()
         self._lock = Lock()
@@ -122,9 +156,8 @@ class Clients:
             session = Session(profile=profile or None)
             parsers = _OneAtATime(session.get_component("response_parser_factory"), self._parsing)
             session.register_component("response_parser_factory", parsers)
-            if self._sessions:
-                loader = next(iter(self._sessions.values())).get_component("data_loader")
-                session.register_component("data_loader", loader)
+            self._loader = self._loader or _NarrowLoader(session.get_component("data_loader"), self._members)
+            session.register_component("data_loader", self._loader)
             self._sessions[profile] = session
         return self._sessions[profile]
 

@@ -35,7 +35,7 @@ _SYSTEMS = {
     "linux": "linux",
     "macos": "macos",
 }
-_READ = {
+MEMBERS = {
     "Reservation": {"Instances"},
     "Instance": {
         "InstanceId",
@@ -53,21 +53,7 @@ _READ = {
     "Placement": {"AvailabilityZone"},
     "InstanceState": {"Name"},
 }
-
-
-def parse_only_what_is_read(client: Any) -> None:
-    """Let this client of EC2 make nothing of those parts of an answer that no machine is made of.
-
-    They are most of it, and reading them costs more than all else here together. Every client has a model of its own,
-    so no other one is touched.
-    """
-    reservation = (
-        client.meta.service_model.operation_model("DescribeInstances").output_shape.members["Reservations"].member
-    )
-    instance = reservation.members["Instances"].member
-    for shape in (reservation, instance, instance.members["Placement"], instance.members["State"]):
-        for name in shape.members.keys() - _READ[shape.name]:
-            del shape.members[name]
+"""What a machine is made of, by the shapes of EC2's model."""
 
 
 def machine_of(

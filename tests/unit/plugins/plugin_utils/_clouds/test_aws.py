@@ -22,7 +22,7 @@ import botocore.session
 from botocore.parsers import EC2QueryParser
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_calls import Clients, Keys
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import parse_only_what_is_read
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import MEMBERS
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Power, Scope, Transport
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import ScopesError, SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
@@ -196,24 +196,39 @@ def test_raw_data_is_plain(aws: Front, raw: bool) -> None:
         assert machine.raw is None
 
 
-def test_what_is_not_read_is_left_out_for_this_client_alone(aws: Front) -> None:
-    clients = Clients({"ec2": aws.url})
+def test_what_is_not_read_is_left_out_for_nobody_else(aws: Front) -> None:
     scope, deadline = Scope("production", OWN, "eu-central-1"), Deadline.after(30)
-    narrow, whole = (clients.client("ec2", scope.region, Keys(), scope, deadline) for _ in range(2))
-
-    parse_only_what_is_read(narrow)
+    endpoints = {"ec2": aws.url}
 
     def first(client: Any) -> dict[str, Any]:
         filters = [{"Name": "instance-state-name", "Values": ["running"]}]
         found: dict[str, Any] = client.describe_instances(Filters=filters)["Reservations"][0]["Instances"][0]
         return found
 
-    read_whole, read_narrow = first(whole), first(narrow)
+    narrow = first(Clients(endpoints, MEMBERS).client("ec2", scope.region, Keys(), scope, deadline))
+    whole = first(Clients(endpoints, {}).client("ec2", scope.region, Keys(), scope, deadline))
     others = botocore.session.Session().create_client("ec2", region_name="eu-central-1", endpoint_url=aws.url)
-    assert set(read_narrow) < set(read_whole) <= set(first(others))
-    assert len(read_whole) > 40
-    assert read_narrow["Placement"] == {"AvailabilityZone": "eu-central-1b"}
-    assert read_narrow["Tags"] == read_whole["Tags"]
+
+    assert set(narrow) < set(whole) == set(first(others))
+    assert len(whole) > 40
+    assert narrow["Placement"] == {"AvailabilityZone": "eu-central-1b"}
+    assert narrow["Tags"] == whole["Tags"]
+
+
+def test_what_is_read_is_what_the_library_calls_so() -> None:
+    shapes = botocore.session.Session().get_component("data_loader").load_service_model("ec2", "service-2")["shapes"]
+
+    for name, members in MEMBERS.items():
+        assert members <= shapes[name]["members"].keys()
+
+
+@pytest.mark.parametrize(
+    ("service", "method"), [("sts", "assume_role_with_web_identity"), ("sso", "get_role_credentials")]
+)
+def test_the_library_can_still_get_credentials_by_itself(aws: Front, service: str, method: str) -> None:
+    client = Clients({}, MEMBERS).client(service, "eu-central-1", Keys(), Scope("s"), Deadline.after(5))
+
+    assert method in client.meta.method_to_api_mapping
 
 
 def test_an_account_that_cannot_be_entered_leaves_the_others(aws: Front, recorded: Recorded) -> None:
@@ -309,7 +324,7 @@ def test_a_configured_region_that_is_none_is_refused(aws: Front, monkeypatch: py
 
 def test_private_endpoints_may_name_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    clients = Clients({"ec2": "https://ec2.{region}.example.org/{region}"})
+    clients = Clients({"ec2": "https://ec2.{region}.example.org/{region}"}, {})
 
     client = clients.client("ec2", "eu-west-3", Keys(), Scope("s"), Deadline.after(5))
 
