@@ -100,10 +100,22 @@ def test_roots_are_kept_elsewhere_and_show_a_chain_that_was_cut(tmp_path: Path, 
         found = [client.get_object(Bucket=BUCKET, Key=entry["Key"]) for entry in listed]
         assert {entry["ObjectLockMode"] for entry in found} == {"COMPLIANCE"}
         kept = [json.loads(entry["Body"].read()) for entry in found]
-    mailed = [yaml.safe_load(text_of(mail).partition("\n\n")[2])[0] for mail in box.mails]
+        # Whoever anchors again finds the same root; another one under the same number is somebody's other seal.
+        again = ("bankops.fleet.evidence_seal", "-e", json.dumps({**variables, "fleet_anchor_again": True}))
+        assert run_ansible(site.folder, "playbook", *again, environment=KEYS).returncode == 0
+        other = json.dumps({"tenant": "alpha", "number": 3, "root": "0" * 64})
+        client.put_object(Bucket=BUCKET, Key="bankops-fleet/seals/alpha/0003.json", Body=other.encode())
+        site.patched("alpha", "2026-12")
+        refused = run_ansible(site.folder, "playbook", *arguments, environment=KEYS)
+        assert refused.returncode == 2
+        said = " ".join(refused.stdout.split())
+        assert f"{BUCKET}/bankops-fleet/seals/alpha/0003.json holds" in said
+        assert "Two seals were made with this number" in said
+    mails = box.mails[:2]
+    mailed = [yaml.safe_load(text_of(mail).partition("\n\n")[2])[0] for mail in mails]
     assert mailed == kept
-    assert [mail["To"] for mail in box.mails] == ["audit@alpha.example"] * 2
+    assert [mail["To"] for mail in mails] == ["audit@alpha.example"] * 2
     assert site.verify(anchors=site.anchors(kept)) == []
-    (last,) = site.bundles.glob("alpha/0002-*")
-    last.rename(site.folder / "gone")
+    for last in site.bundles.glob("alpha/000[23]-*"):
+        last.rename(site.folder / last.name)
     assert [finding.kind for finding in site.verify(anchors=site.anchors(mailed))] == ["anchor_gone"]
