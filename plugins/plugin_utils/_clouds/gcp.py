@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_api import Google
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import is_disabled, malformed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_instances import (
     ALL_FIELDS,
     FIELDS,
@@ -21,11 +24,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
 
-if TYPE_CHECKING:
-    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_api import Google
-
 # The most that the API returns on a page.
 INSTANCES_PER_PAGE = 500
+# Folders that are listed side by side.
+_AT_ONCE = 16
 LIST_INSTANCES = "compute.instances.aggregatedList"
 
 _READ_INSTANCES = "https://www.googleapis.com/auth/compute.readonly"
@@ -67,85 +69,90 @@ class GcpSource:
         options = self._options
         everything = Scope(self.name)
         access = [_READ_INSTANCES, *([_READ_RESOURCES] if options.parents else [])]
-        self._google = _load(everything)(everything, access, options.impersonate, deadline)
+        try:
+            self._google = Google(everything, access, options.impersonate, deadline)
+        except ModuleNotFoundError as problem:
+            what = f"{said(problem.name)} is not installed"
+            remedy = "Run pip install -r requirements-gcp.txt of this collection."
+            raise SourceError(
+                everything, "import googleapiclient", what, kind="library_missing", remedy=remedy
+            ) from None
         base = f"{options.endpoint}/compute/v1/" if options.endpoint else ""
         self._instances = self._google.service("compute", "v1", base).instances()
+        found, problems = self._below(options.parents, deadline) if options.parents else ([], [])
         # A project that is found on two ways is read once.
-        projects = dict.fromkeys(options.projects)
-        problems: list[SourceError] = []
-        resources = self._google.service("cloudresourcemanager", "v3") if options.parents else None
-        parents = list(options.parents)
-        for parent in parents:
-            try:
-                found, folders = self._children(resources, Scope(self.name, parent), deadline)
-            except SourceError as problem:
-                problems.append(problem)
-                continue
-            projects.update(dict.fromkeys(found))
-            parents += [folder for folder in folders if folder not in parents]
-        scopes = [Scope(self.name, project) for project in projects]
+        scopes = [Scope(self.name, project) for project in dict.fromkeys([*options.projects, *found])]
         if problems:
             raise ScopesError(scopes, problems)
         return scopes
 
     def machines(self, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
         """The instances of a project, by as few calls as the API allows. Raises SourceError."""
-        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import is_disabled, malformed
-
         options = self._options
         lacking: dict[str, str] = {}
         pages = self._google.pages(
             self._instances.aggregatedList,
             scope,
             deadline,
-            # Most projects of an organisation have no machines, and need not have the API.
-            empty=lambda problem: scope.account not in options.projects and is_disabled(problem),
             project=scope.account,
             maxResults=INSTANCES_PER_PAGE,
             filter=options.filter or None,
             fields=ALL_FIELDS if self._raw else FIELDS,
         )
-        for page in pages:
-            try:
+        try:
+            for page in pages:
                 machines, lacks = read_page(page, scope.account, raw=self._raw)
-            except MalformedError as problem:
-                raise malformed(str(problem), scope, LIST_INSTANCES) from problem
-            yield from machines
-            lacking.update(lacks)
+                yield from machines
+                lacking.update(lacks)
+        except MalformedError as problem:
+            raise malformed(str(problem), scope, LIST_INSTANCES) from problem
+        except SourceError as problem:
+            # Most projects of an organisation have no machines, and need not have the API.
+            if scope.account in options.projects or not is_disabled(problem):
+                raise
         if lacking:
             zones = ", ".join(f"{said(zone)} ({said(why)})" for zone, why in sorted(lacking.items()))
             remedy = "See status.cloud.google.com, and run it again when Google can tell of all zones."
             raise SourceError(scope, LIST_INSTANCES, f"the answer lacks {zones}", kind="answer_partial", remedy=remedy)
 
-    def _children(self, resources: Any, parent: Scope, deadline: Deadline) -> tuple[list[str], list[str]]:
-        """The projects and the folders right below a folder or an organisation.
+    def _below(self, parents: Sequence[str], deadline: Deadline) -> tuple[list[str], list[SourceError]]:
+        """The projects at any depth below folders and organisations, and what stands against reading one of these.
 
         They are listed and not searched for: a search passes over what is new and what one may not see.
         """
-        projects = self._listed(resources.projects(), "projects", "projectId", parent, deadline)
-        return projects, self._listed(resources.folders(), "folders", "name", parent, deadline)
+        resources = self._google.service("cloudresourcemanager", "v3")
+        projects: list[str] = []
+        problems: list[SourceError] = []
+        seen = set(parents)
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="gcp") as pool:
+            while parents:
+                folders: list[str] = []
+                for found in pool.map(lambda parent: self._children(resources, parent, deadline), parents):
+                    if isinstance(found, SourceError):
+                        problems.append(found)
+                    else:
+                        projects += found[0]
+                        folders += found[1]
+                parents = [folder for folder in dict.fromkeys(folders) if folder not in seen]
+                seen.update(parents)
+        return projects, problems
 
-    def _listed(self, resource: Any, kind: str, key: str, parent: Scope, deadline: Deadline) -> list[str]:
-        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import malformed
-
-        fields = f"nextPageToken,{kind}/{key}"
-        pages = self._google.pages(resource.list, parent, deadline, parent=parent.account, fields=fields)
+    def _children(self, resources: Any, parent: str, deadline: Deadline) -> tuple[list[str], list[str]] | SourceError:
+        """The projects and the folders right below a parent, or why they cannot be listed."""
+        scope = Scope(self.name, parent)
         try:
-            return [str(child[key]) for page in pages for child in page.get(kind, ())]
+            projects = self._listed(resources.projects(), "projects", "projectId", scope, deadline)
+            return projects, self._listed(resources.folders(), "folders", "name", scope, deadline)
+        except SourceError as problem:
+            return problem
+
+    def _listed(self, resource: Any, what: str, key: str, scope: Scope, deadline: Deadline) -> list[str]:
+        fields = f"nextPageToken,{what}/{key}"
+        pages = self._google.pages(resource.list, scope, deadline, parent=scope.account, fields=fields)
+        try:
+            return [str(child[key]) for page in pages for child in page.get(what, ())]
         except (KeyError, TypeError) as problem:
-            raise malformed(f"no {key}", parent, f"cloudresourcemanager.{kind}.list") from problem
-
-
-def _load(scope: Scope) -> type[Google]:
-    try:
-        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_api import Google
-    except ModuleNotFoundError as problem:
-        if (problem.name or "").partition(".")[0] not in ("google", "googleapiclient", "httplib2", "requests"):
-            raise
-        what = f"{said(problem.name)} is not installed"
-        remedy = "Run pip install -r requirements-gcp.txt of this collection."
-        raise SourceError(scope, "import googleapiclient", what, kind="library_missing", remedy=remedy) from None
-    return Google
+            raise malformed(f"no {key}", scope, f"cloudresourcemanager.{what}.list") from problem
 
 
 def read_source(entry: Entry, name: str, *, raw: bool) -> GcpSource:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Google's APIs as one account calls them: its credentials, the way there, one policy of trying again."""
+"""Google's APIs as one account calls them: its credentials, the way there, one policy of trying again.
+
+The libraries are loaded where they are called, for who reads no Google Cloud need not have them.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-import google.auth
-import httplib2
-from google.auth import impersonated_credentials
-from google.auth.transport.requests import AuthorizedSession, Request
-from google.oauth2 import service_account
-from googleapiclient import discovery
-
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import (
-    LIBRARY_ERRORS,
-    explained,
-    judge,
-    malformed,
-)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import explained, judge, malformed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline, retrying
 
+_T = TypeVar("_T")
 _PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 # A single answer takes no longer, however much time there is for all.
 _LONGEST_SECONDS = 60.0
@@ -46,19 +38,20 @@ class Google:
 
         Raises SourceError. What stands against the credentials is so said once, and not for every project.
         """
-        try:
-            credentials = _credentials([_PLATFORM] if impersonate else access)
-            if impersonate:
-                credentials = impersonated_credentials.Credentials(credentials, impersonate, access)
-            retrying(lambda: credentials.refresh(partial(Request(), timeout=_limit(deadline))), judge, deadline)
-        except LIBRARY_ERRORS as problem:
-            # Neither here nor below is the problem chained: a traceback would show what came from the token endpoint.
-            raise explained(problem, scope, "google.auth.default") from None
-        self._credentials = credentials
+        from google.auth.transport.requests import Request
+
+        def sign_in() -> Any:
+            credentials = _credentials(access, impersonate)
+            credentials.refresh(partial(Request(), timeout=_limit(deadline)))
+            return credentials
+
+        self._credentials = _asked(sign_in, scope, "google.auth.default", deadline)
         self._of_thread = threading.local()
 
     def service(self, name: str, version: str, base: str = "") -> Any:
         """An API, by the document of it that comes with the library; ``base`` is its address, if another one."""
+        from googleapiclient import discovery
+
         options = {"api_endpoint": base} if base else None
         http = _Transport(self._credentials)
         return discovery.build(
@@ -66,23 +59,13 @@ class Google:
         )
 
     def pages(
-        self,
-        method: Callable[..., Any],
-        scope: Scope,
-        deadline: Deadline,
-        empty: Callable[[Exception], bool] = lambda _problem: False,
-        **parameters: Any,
+        self, method: Callable[..., Any], scope: Scope, deadline: Deadline, **parameters: Any
     ) -> Iterator[dict[str, Any]]:
-        """The pages that a method of a service lists; none for a problem that is ``empty``. Raises SourceError."""
+        """The pages that a method of a service lists. Raises SourceError."""
         while True:
             request = method(**parameters)
             execute = partial(request.execute, http=self._transport(deadline))
-            try:
-                page = retrying(execute, judge, deadline)
-            except LIBRARY_ERRORS as problem:
-                if empty(problem):
-                    return
-                raise explained(problem, scope, request.methodId) from None
+            page = _asked(execute, scope, request.methodId, deadline)
             # The library passes on as it is what is no JSON.
             if not isinstance(page, dict):
                 raise malformed("no JSON object", scope, request.methodId)
@@ -110,13 +93,18 @@ class _Transport:
     deadline: Deadline
 
     def __init__(self, credentials: Any) -> None:
+        from google.auth.transport.requests import AuthorizedSession
+
         # The library looks here for whose universe they are.
         self.credentials = credentials
         self._session = AuthorizedSession(credentials)
 
     def request(
         self, uri: str, method: str = "GET", body: Any = None, headers: dict[str, str] | None = None
-    ) -> tuple[httplib2.Response, bytes]:
+    ) -> tuple[Any, bytes]:
+        """An answer in the form that the library knows from httplib2, and its body."""
+        import httplib2
+
         # No API redirects; a portal does, to where the token must not go.
         answer = self._session.request(
             method, uri, data=body, headers=headers, timeout=_limit(self.deadline), allow_redirects=False
@@ -126,13 +114,31 @@ class _Transport:
         return response, answer.content
 
 
-def _credentials(access: Sequence[str]) -> Any:
+def _credentials(access: Sequence[str], impersonate: str) -> Any:
     """Application Default Credentials, or the key that AWX hands over as google.cloud has it."""
+    import google.auth
+    from google.auth import impersonated_credentials
+    from google.oauth2 import service_account
+
+    own_access = [_PLATFORM] if impersonate else access
     key = os.environ.get("GCP_SERVICE_ACCOUNT_FILE")
     if key and "GOOGLE_APPLICATION_CREDENTIALS" not in os.environ:
-        return service_account.Credentials.from_service_account_file(key, scopes=access)
-    credentials, _project = google.auth.default(scopes=access)
-    return credentials
+        credentials = service_account.Credentials.from_service_account_file(key, scopes=own_access)
+    else:
+        credentials, _project = google.auth.default(scopes=own_access)
+    return impersonated_credentials.Credentials(credentials, impersonate, access) if impersonate else credentials
+
+
+def _asked(call: Callable[[], _T], scope: Scope, name: str, deadline: Deadline) -> _T:
+    """What a call returns, tried again while that helps. Raises SourceError."""
+    try:
+        return retrying(call, judge, deadline)
+    except Exception as problem:
+        error = explained(problem, scope, name)
+        if error is None:
+            raise
+        # It is not chained: a traceback would show all that came from the token endpoint.
+        raise error from None
 
 
 def _limit(deadline: Deadline) -> float:

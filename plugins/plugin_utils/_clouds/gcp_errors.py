@@ -14,10 +14,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-
-from google.auth import exceptions as auth
-from googleapiclient.errors import HttpError
-from requests import exceptions as http
+from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError, said
@@ -25,14 +22,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries impo
 
 PAGE = "docs/inventory/gcp.md"
 
-# A bundle of certificates that is not there is a plain OSError, JSON that is none and addresses that are none are
-# plain ValueErrors.
-LIBRARY_ERRORS = (HttpError, auth.GoogleAuthError, http.RequestException, OSError, ValueError)
-
 _THROTTLED = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"}
 _DISABLED = {"accessNotConfigured", "SERVICE_DISABLED"}
-_NOT_GOOGLE = "See that it is Google that answers, and no proxy, portal or wrong address in endpoint."
-_WHO = "See who you are to Google with the command gcloud auth application-default print-access-token."
 
 # Reasons, kind and remedy; the first of which one is given. {call}, {api} and {account} are filled in.
 _REASONS: tuple[tuple[set[str], str, str], ...] = (
@@ -63,6 +54,60 @@ _STATUSES: dict[int, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
+class _Meaning:
+    """What an exception of the libraries means."""
+
+    kind: str
+    remedy: str
+    passes: bool = False
+    """Whether it may be gone the next time."""
+    words: str = ""
+    """For the library's own, which say less, or the whole answer."""
+
+
+_WAY = "the network, a proxy (HTTPS_PROXY) or a private endpoint (endpoint) leads there"
+_NO_CREDENTIALS = _Meaning(
+    "credentials_missing",
+    "Run gcloud auth application-default login, let GOOGLE_APPLICATION_CREDENTIALS name a file, or run it where a"
+    f" service account is attached ({PAGE}).",
+)
+_BAD_CERTIFICATE = _Meaning(
+    "certificate_bad",
+    "Let REQUESTS_CA_BUNDLE name a file with the certificate of the authority that signed the server's.",
+)
+_NO_WAY = _Meaning("unreachable", f"See that the name resolves and that {_WAY}.", passes=True)
+_SILENT = _Meaning(
+    "timed_out", f"See that {_WAY}; or give it more time (timeout).", passes=True, words="no answer in time"
+)
+_MALFORMED = _Meaning(
+    "answer_malformed",
+    "See that it is Google that answers, and no proxy, portal or wrong address in endpoint.",
+    words="the answer is malformed",
+)
+_ELSE = _Meaning("api_error", f"Look at the options of the source and at the credentials ({PAGE}).")
+# By the names of the classes, so that who reads no Google Cloud need not have the libraries; the first of an
+# exception's family. They are those of google-auth, requests, and Python itself.
+_LIBRARIES = {
+    "DefaultCredentialsError": _NO_CREDENTIALS,
+    "RefreshError": _Meaning("credentials_refused", f"Log in again, or renew the key or federation ({PAGE})."),
+    "SSLError": _BAD_CERTIFICATE,
+    "ProxyError": _Meaning(
+        "unreachable", "Look at HTTPS_PROXY and NO_PROXY, and whether the proxy runs and lets it through.", passes=True
+    ),
+    "ConnectTimeout": _SILENT,
+    "Timeout": _SILENT,
+    "ConnectionError": _NO_WAY,
+    "ChunkedEncodingError": _NO_WAY,
+    "TransportError": _Meaning("unreachable", _NO_WAY.remedy),
+    "ContentDecodingError": _MALFORMED,
+    "UnicodeDecodeError": _MALFORMED,
+    "GoogleAuthError": _ELSE,
+    "OSError": _ELSE,
+    "ValueError": _ELSE,
+}
+
+
+@dataclass(frozen=True)
 class _Answer:
     """What the body of an error says, in the older form (``errors``) or the newer one (``details``)."""
 
@@ -71,7 +116,7 @@ class _Answer:
     reasons: frozenset[str]
 
     @classmethod
-    def of(cls, problem: HttpError) -> _Answer:
+    def of(cls, problem: Any) -> _Answer:
         try:
             error = json.loads(problem.content)["error"]
             entries = [*error.get("errors", ()), *error.get("details", ())]
@@ -85,35 +130,50 @@ class _Answer:
 def judge(problem: Exception) -> Refusal | None:
     """Whether a call may be tried again: it was throttled, the service or the network failed, or an answer was cut."""
     cause = _cause(problem)
-    if isinstance(cause, HttpError):
+    if _is_refusal(cause):
         answer = _Answer.of(cause)
         if answer.status == 429 or answer.status >= 500 or answer.reasons & _THROTTLED:
             return Refusal(problem, _wanted(cause.resp.get("retry-after", "")))
-    elif isinstance(cause, auth.RefreshError):
-        return Refusal(problem) if cause.retryable else None
-    elif isinstance(cause, (http.ConnectionError, http.Timeout, http.ChunkedEncodingError)):
-        return None if isinstance(cause, http.SSLError) else Refusal(problem)
-    return None
+        return None
+    meaning = _meaning(cause)
+    # google-auth says itself what it would try again.
+    return Refusal(problem) if (meaning and meaning.passes) or getattr(cause, "retryable", False) else None
 
 
-def explained(problem: Exception, scope: Scope, call: str) -> SourceError:
-    """The same problem, with what must be done about it."""
+def explained(problem: Exception, scope: Scope, call: str) -> SourceError | None:
+    """The same problem, with what must be done about it; None when neither Google nor its libraries have it."""
     cause = _cause(problem)
-    if isinstance(cause, HttpError):
+    if _is_refusal(cause):
         return _refused(_Answer.of(cause), scope, call)
-    kind, remedy, what = _of_library(cause)
-    return SourceError(scope, call, what or said(_innermost(cause)), kind=kind, remedy=remedy)
+    meaning = _meaning(cause)
+    if meaning is None:
+        return None
+    return SourceError(scope, call, meaning.words or _words(cause), kind=meaning.kind, remedy=meaning.remedy)
 
 
 def malformed(what: str, scope: Scope, call: str) -> SourceError:
     """An answer that came, and is not what the API is documented to say."""
-    what = f"the answer is malformed: {said(what)}"
-    return SourceError(scope, call, what, kind="answer_malformed", remedy=_NOT_GOOGLE)
+    what = f"{_MALFORMED.words}: {said(what)}"
+    return SourceError(scope, call, what, kind=_MALFORMED.kind, remedy=_MALFORMED.remedy)
 
 
-def is_disabled(problem: Exception) -> bool:
+def is_disabled(problem: SourceError) -> bool:
     """Whether a call was refused because the project does not use the API."""
-    return isinstance(problem, HttpError) and bool(_Answer.of(problem).reasons & _DISABLED)
+    return not _DISABLED.isdisjoint(problem.data.get("reasons", ()))
+
+
+def _meaning(problem: BaseException) -> _Meaning | None:
+    if isinstance(problem, OSError):
+        if problem.filename:
+            return _NO_CREDENTIALS
+        if "CA certificate" in str(problem):
+            return _BAD_CERTIFICATE
+    family = (each.__name__ for each in type(problem).__mro__)
+    return next((_LIBRARIES[name] for name in family if name in _LIBRARIES), None)
+
+
+def _is_refusal(problem: BaseException) -> bool:
+    return type(problem).__name__ == "HttpError"
 
 
 def _refused(answer: _Answer, scope: Scope, call: str) -> SourceError:
@@ -129,39 +189,27 @@ def _refused(answer: _Answer, scope: Scope, call: str) -> SourceError:
     for name, value in (("call", call), ("api", api), ("account", scope.account or "what is asked")):
         remedy = remedy.replace(f"{{{name}}}", value)
     named = f" ({', '.join(sorted(map(said, answer.reasons)))})" if answer.reasons else ""
-    return SourceError(scope, call, f"{answer.status} {said(answer.message)}{named}", kind=kind, remedy=remedy)
+    error = SourceError(scope, call, f"{answer.status} {said(answer.message)}{named}", kind=kind, remedy=remedy)
+    error.data["reasons"] = sorted(answer.reasons)
+    return error
 
 
-def _of_library(problem: BaseException) -> tuple[str, str, str]:
-    """Kind and remedy of what the libraries say by themselves, and the words for it where their own do not fit."""
-    if isinstance(problem, auth.DefaultCredentialsError) or (isinstance(problem, OSError) and problem.filename):
-        remedy = "Run gcloud auth application-default login, let GOOGLE_APPLICATION_CREDENTIALS name a file, or run it"
-        inner = _innermost(problem)
-        about = problem.filename if isinstance(problem, OSError) else problem.args[0]
-        what = said(about) + (f": {said(inner)}" if inner != about else "")
-        return "credentials_missing", f"{remedy} where a service account is attached ({PAGE}).", what
-    if isinstance(problem, auth.RefreshError):
-        return "credentials_refused", f"Log in again, or renew the key or federation ({PAGE}). {_WHO}", _told(problem)
-    if isinstance(problem, http.SSLError) or (isinstance(problem, OSError) and "CA certificate" in str(problem)):
-        remedy = "Let REQUESTS_CA_BUNDLE name a file with the certificate of the authority that signed the server's."
-        return "certificate_bad", remedy, ""
-    if isinstance(problem, http.ProxyError):
-        return "unreachable", "Look at HTTPS_PROXY and NO_PROXY, and whether the proxy runs and lets it through.", ""
-    if isinstance(problem, http.Timeout):
-        remedy = "See that the network, a proxy (HTTPS_PROXY) or a private endpoint (endpoint) leads there; or give it"
-        return "timed_out", f"{remedy} more time (timeout).", "no answer in time"
-    if isinstance(problem, (http.ContentDecodingError, json.JSONDecodeError, UnicodeDecodeError)):
-        return "answer_malformed", _NOT_GOOGLE, "the answer is malformed"
-    if isinstance(problem, (http.ConnectionError, http.ChunkedEncodingError, auth.TransportError)):
-        remedy = "See that the name resolves and that the network, a proxy (HTTPS_PROXY) or a private endpoint"
-        return "unreachable", f"{remedy} (endpoint) leads there.", ""
-    return "api_error", f"Look at the options of the source and at the credentials ({PAGE}).", ""
-
-
-def _cause(problem: BaseException) -> BaseException:
+def _cause(problem: BaseException) -> Any:
     """What stands behind the error in which google-auth wraps those of the network."""
-    wrapped = problem.args[0] if isinstance(problem, auth.TransportError) and problem.args else None
+    wrapped = problem.args[0] if type(problem).__name__ == "TransportError" and problem.args else None
     return wrapped if isinstance(wrapped, Exception) else problem
+
+
+def _words(problem: BaseException) -> str:
+    """What the libraries say. Of an answer of the token endpoint, which may stand beside it, only a message."""
+    inner = said(_innermost(problem))
+    outer = said(getattr(problem, "filename", None) or (problem.args[0] if problem.args else inner))
+    if _meaning(problem) is _NO_CREDENTIALS:
+        return outer if outer == inner else f"{outer}: {inner}"
+    try:
+        return f"{outer}: {said(json.loads(problem.args[1])['error']['message'])}"
+    except (IndexError, KeyError, TypeError, ValueError):
+        return inner
 
 
 def _innermost(problem: BaseException) -> object:
@@ -170,15 +218,6 @@ def _innermost(problem: BaseException) -> object:
         if isinstance(inside, BaseException):
             return _innermost(inside)
     return getattr(problem, "strerror", None) or (problem.args[0] if problem.args else type(problem).__name__)
-
-
-def _told(problem: auth.RefreshError) -> str:
-    """What the token endpoint said. The answer as a whole stands beside it and is not shown: it might hold a token."""
-    words = said(problem.args[0]) if problem.args else "no token was issued"
-    try:
-        return f"{words}: {said(json.loads(problem.args[1])['error']['message'])}"
-    except (IndexError, KeyError, TypeError, ValueError):
-        return words
 
 
 def _wanted(text: str) -> float | None:
