@@ -80,7 +80,7 @@ def _gaps(tenant: str, numbers: list[int]) -> Iterator[Finding]:
 
 
 def _follows(bundle: Bundle, before: Bundle | None) -> Iterator[Finding]:
-    """Whether a seal names the one before; where that is missing, it is named as missing already."""
+    """Whether a seal names the one before, and is not older; where that is missing, it is named as missing already."""
     number = _number(bundle)
     previous = bundle.seal.previous if bundle.seal else None
     if number == 1:
@@ -91,6 +91,9 @@ def _follows(bundle: Bundle, before: Bundle | None) -> Iterator[Finding]:
         yield bundle.finding(FindingKind.CHAIN_BROKEN, f"it does not name seal {number - 1} as the one before")
     elif before and before.root != previous.root:
         what = f"seal {number - 1} has the root {before.root[:16]}, and had {previous.root[:16]} when this one was made"
+        yield bundle.finding(FindingKind.CHAIN_BROKEN, what)
+    if before and before.seal and bundle.seal and bundle.seal.moment < before.seal.moment:
+        what = f"it is dated {bundle.seal.sealed}, and seal {number - 1} {before.seal.sealed}"
         yield bundle.finding(FindingKind.CHAIN_BROKEN, what)
 
 

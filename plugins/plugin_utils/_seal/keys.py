@@ -54,8 +54,8 @@ def usable_key(given: Any, tenant: str, signers: Path | None) -> Path:
         raise FleetError(
             f"The key {key} is not listed as {principal_of(tenant)} in {signers}, which fleet_seal_signers names.",
             kind="signer_unknown",
-            remedy="Name the tenant's own key in fleet_seal_key, or add its line to the file and to those that auditors "
-            "have.",
+            remedy="Name the tenant's own key in fleet_seal_key, or add its line to the file and to those that "
+            "auditors have.",
         )
     return key
 

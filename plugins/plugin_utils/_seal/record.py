@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, read_line
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text, moment_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import Facts, is_complete, left_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.findings import Finding, FindingKind
@@ -107,7 +108,7 @@ def _hash_at(lines: Iterable[bytes], number: int) -> str:
 
 
 def check_facts(bundle: Bundle, seal: Seal, head: Mapping[str, Any], facts: Facts) -> Iterator[Finding]:
-    """What the seal says of hosts, attempts and the reason, against the ledger."""
+    """What the seal says of hosts, attempts, its time and the reason, against the ledger."""
     if facts.hosts != seal.hosts:
         what = f"the seal says of the hosts {_counts(seal.hosts)}, and the ledger {_counts(facts.hosts)}"
         yield bundle.finding(FindingKind.FACTS_DIFFER, what, SEAL)
@@ -118,6 +119,11 @@ def check_facts(bundle: Bundle, seal: Seal, head: Mapping[str, Any], facts: Fact
         yield bundle.finding(FindingKind.FACTS_DIFFER, what, SEAL)
     complete = is_complete(facts.progress, left_of(head, facts.progress))
     expired = datetime.fromisoformat(head["expires"]) <= seal.moment
+    last = facts.progress.last_line
+    # A seal names whole seconds.
+    if last and seal.moment < (latest := moment_of(read_line(last)["time"]).replace(microsecond=0)):
+        what = f"the seal is dated {seal.sealed}, and the last entry of its ledger {as_text(latest)}"
+        yield bundle.finding(FindingKind.FACTS_DIFFER, what, SEAL)
     if facts.progress.current or not (complete if seal.why is Why.COMPLETE else expired):
         yield bundle.finding(FindingKind.FACTS_DIFFER, f"by its ledger the plan was not {seal.why}", SEAL)
 

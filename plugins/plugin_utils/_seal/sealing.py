@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.leases import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.owner import is_dead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Progress
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval import sshsig
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import read_line, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import clock_behind, read_line, verify
 from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.contents import contents, make_bundle, sums_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import is_complete, left_of, read_facts
@@ -47,6 +47,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import (
     principal_of,
     root_of,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.succession import last_seal, require_whole
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.files import disk_errors, locked, make_folders
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import check_cycle, check_name
@@ -123,8 +124,8 @@ def seal_plan(state: State, tenant: str, plan: str, sealer: Sealer, now: datetim
     Raises FleetError: ``attempt_open`` and ``plan_not_ended``; ``ledger_damaged``; ``ledger_moved`` and ``plan_moved``
     when somebody wrote into the ledger, or beside the plan, meanwhile; ``sealed_plan_changed`` and ``bundle_differs``
     when it is not what was sealed; ``lease_held`` when somebody is at work on the plan; ``key_unusable``,
-    ``signer_unknown`` and ``signers_missing``; ``seal_exists`` when somebody was quicker twice; ``state_error`` and
-    ``bundles_unwritable``.
+    ``signer_unknown`` and ``signers_missing``; ``seal_gap`` and ``state_behind`` when the state has not all seals;
+    ``seal_exists`` when somebody was quicker twice; ``state_error`` and ``bundles_unwritable``.
     """
     folder = sealer.bundles / check_name(tenant, "tenant")
     with _writing(sealer.bundles):
@@ -151,6 +152,7 @@ def foresee(state: State, tenant: str, plan: str, sealer: Sealer, now: datetime)
         why = why_closed(book, book.progress(), now)
         verify_ledger(book)
         usable_key(sealer.keys, tenant, sealer.signers)
+        last_seal(state, tenant, sealer.bundles / tenant)
         return f"would be sealed: {why}"
     seal, _files = found
     if (sealer.bundles / tenant / seal.bundle).exists():
@@ -167,15 +169,16 @@ def _writing(bundles: Path) -> Iterator[None]:
         raise FleetError(
             f"The bundles cannot be written into {bundles}: {problem.filename or bundles}: {problem.strerror}.",
             kind="bundles_unwritable",
-            remedy="Look at the owner, the mode and the free space of the folder that fleet_bundles names, and run this "
-            "again: a plan that is sealed by now only gets its bundle.",
+            remedy="Look at the owner, the mode and the free space of the folder that fleet_bundles names, and run "
+            "this again: a plan that is sealed by now only gets its bundle.",
         ) from problem
 
 
 def _find(state: State, tenant: str, plan: str) -> tuple[Seal, dict[str, bytes]] | None:
-    """The seal of a plan, and its files. Raises FleetError of kind ``sealed_plan_changed``."""
+    """The seal of a plan, and its files. Raises FleetError: ``sealed_plan_changed``, ``seal_gap``."""
     found = next(((seal, files) for seal, files in seals_of(state, tenant) if seal.plan == plan), None)
     if found:
+        require_whole(*found)
         _refuse_changed(state, found[0])
     return found
 
@@ -187,13 +190,15 @@ def _seal(book: Book, sealer: Sealer, now: datetime) -> tuple[Seal, Mapping[str,
         # Looked at again: from here on nobody opens an attempt.
         ledger = verify_ledger(book)
         facts = read_facts(book.head, lambda: book.state.entries(book.tenant, book.plan))
+        # Never before what it closes, also when the clock of this machine is behind that of another one.
+        behind = clock_behind(facts.progress.last_line, now)
         first = Seal(
             tenant=book.tenant,
             number=1,
             plan=book.plan,
             cycle=check_cycle(book.head["cycle"]),
             why=why_closed(book, facts.progress, now),
-            sealed=as_text(now),
+            sealed=as_text(now + timedelta(seconds=behind)),
             sealed_by=principal_of(book.tenant),
             hosts=facts.hosts,
             attempts=facts.attempts,
@@ -219,15 +224,16 @@ def _put(
 ) -> tuple[Seal, Mapping[str, bytes]]:
     """Sign a seal as the next of the chain, and keep it in the state."""
     seal = first
-    chain = seals_of(state, seal.tenant)
-    if chain:
-        last, files = chain[-1]
-        seal = replace(first, number=last.number + 1, previous=Previous(last.number, root_of(files[SUMS])))
+    before = last_seal(state, seal.tenant, sealer.bundles / seal.tenant)
+    if before:
+        last, root = before
+        sealed = as_text(max(first.moment, last.moment))
+        seal = replace(first, number=last.number + 1, previous=Previous(last.number, root), sealed=sealed)
     own = {**signers, SEAL: seal.as_bytes(), README: instructions(seal)}
     parts = contents(state, seal.tenant, seal.plan, own)
     # What is hashed must be what the seal says, and still be so when somebody has touched a hardware key at last.
     sums = sums_of((path, _as_sealed(seal, pieces) if path == LEDGER else pieces) for path, pieces in parts)
-    kept = {**own, SUMS: sums, SIGNATURE: _sign(sums, seal.tenant, signers[SEAL_SIGNERS], key, sealer)}
+    kept = {**own, SUMS: sums, SIGNATURE: _sign(sums, seal, signers[SEAL_SIGNERS], key, sealer)}
     deque(_as_sealed(seal, state.entries(seal.tenant, seal.plan)), maxlen=0)
     state.put_seal(seal.tenant, seal.number, kept)
     return seal, kept
@@ -249,14 +255,14 @@ def _as_sealed(seal: Seal, lines: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-def _sign(sums: bytes, tenant: str, line: bytes, key: Path, sealer: Sealer) -> bytes:
+def _sign(sums: bytes, seal: Seal, line: bytes, key: Path, sealer: Sealer) -> bytes:
     """The signature, of which it is certain that others will believe it: a seal is for ever."""
     signature = sshsig.sign(sums, key, SEAL_NAMESPACE)
     with tempfile.NamedTemporaryFile(prefix="bankops-fleet-") as file:
         file.write(line)
         file.flush()
         signers = sealer.signers or Path(file.name)
-        sshsig.verify(sums, signature, signers, SEAL_NAMESPACE, principal=principal_of(tenant))
+        sshsig.verify(sums, signature, signers, SEAL_NAMESPACE, principal=principal_of(seal.tenant), at=seal.moment)
     return signature.encode()
 
 

@@ -145,13 +145,13 @@ def test_nobody_is_asked_again_when_somebody_went_on_with_the_plan(site: Site, d
 
 
 def test_nobody_is_asked_again_of_a_plan_that_is_sealed(site: Site) -> None:
-    book = site.freeze(expires=timedelta(seconds=1))
+    book = site.freeze(expires=timedelta(minutes=1))
     site.approve(book)
     attempt = site.open(book, process=dead_process())
     site.begin(book, attempt, "web1")
     close(book, attempt)
     assert dead(book) == [1]
-    later = utc_now() + timedelta(seconds=2)
+    later = utc_now() + timedelta(minutes=2)
     seal_plan(site.state, "alpha", book.plan, site.sealer("alpha"), later)
     assert dead(book) == []
 

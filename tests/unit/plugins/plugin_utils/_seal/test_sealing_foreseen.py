@@ -69,7 +69,7 @@ def test_what_would_be_refused_for_its_key_is_refused_before(
 
 
 def test_a_key_that_the_file_lists_for_another_tenant_is_refused_before(site: Site, book: Book) -> None:
-    with pytest.raises(FleetError, match="is not listed as seal@beta in .* which fleet_seal_signers names"):
+    with pytest.raises(FleetError, match=r"is not listed as seal@beta in .* which fleet_seal_signers names"):
         foreseen(book, site.sealer("beta", "alpha", signers=site.signers))
 
 
