@@ -160,7 +160,8 @@ class ActionModule(FleetAction):
             environment=os.environ,
         )
         incomplete = parts_of(variables["hostvars"].raw_get(host).get("fleet_incomplete") for host in own)
-        return Proof(number, {**proof, "ticket": ticket_of(arguments["ticket"], book.tenant), "incomplete": incomplete})
+        said = {**proof, "ticket": ticket_of(arguments["ticket"], book.tenant), "incomplete": incomplete}
+        return Proof(number, said, signed=now if "executor" in proof else None)
 
     def _tickets(self, opened: list[tuple[Book, Attempt]], given: t.Any) -> list[dict[str, t.Any]]:
         """What the hook that looks tickets up is given, for each plan whose policy has one."""

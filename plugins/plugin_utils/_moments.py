@@ -17,6 +17,9 @@ _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-
 _FIRST = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _LAST = datetime(2199, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far apart the clocks of two machines, or of one before and after it was set, may be and still be believed."""
+
 
 def as_text(moment: datetime) -> str:
     """A time as statements and seals have it: UTC, in whole seconds."""

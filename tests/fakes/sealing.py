@@ -138,15 +138,17 @@ class Site:
         expires: timedelta = timedelta(hours=1),
         approval: str = "signature",
         mark: str = "",
+        decisions: Mapping[str, str] | None = None,
     ) -> Book:
-        """A plan of a cycle, whose documents and names hold ``mark``."""
+        """A plan of a cycle, whose documents and names hold ``mark``; ``decisions`` are of hosts that it leaves."""
         names = [f"{mark}{host}" for host in hosts]
         with self.state.write_plan(tenant) as writer:
             entries = {}
             for name in names:
                 document = {"format": 1, "host": name, "tenant": tenant, **_facts(mark)}
                 digest = writer.put_host(name, {**document, "policy": self.policy(approval)})
-                entry = {"wave": "all", "cluster": None, "decision": "patch", "reason": mark, "updates": 1}
+                decision = (decisions or {}).get(name, "patch")
+                entry = {"wave": "all", "cluster": None, "decision": decision, "reason": mark, "updates": 1}
                 entries[name] = {"digest": digest, **entry}
             plan = writer.finish(
                 {

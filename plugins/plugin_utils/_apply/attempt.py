@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -25,7 +25,13 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress impo
     Progress,
     read_progress,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import Verification, record, verify
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import refuse_late
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import (
+    Verification,
+    clock_behind,
+    record,
+    verify,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import (
     AttemptState,
     EntryOutcome,
@@ -151,6 +157,8 @@ class Proof:
 
     number: int
     data: Mapping[str, Any]
+    signed: datetime | None = None
+    """When the executor signed it."""
 
 
 def ready_for_attempt(book: Book, purpose: str, now: datetime) -> int:
@@ -184,10 +192,15 @@ def open_attempt(
 
     An attempt whose owner has no living lease is dead, and closed. A plan that has expired can still be rolled back.
     ``proof`` was made before, because that may take longer than a lease lives without a sign of life.
-    Raises FleetError: ``attempt_running``, ``lease_held``, ``plan_expired``, ``plan_sealed`` and ``plan_unfinished``.
+    Raises FleetError: ``attempt_running``, ``lease_held``, ``opening_late``, ``plan_expired``, ``plan_sealed`` and
+    ``plan_unfinished``.
     """
     ready_for_attempt(book, purpose, now)
     progress = book.progress()
+    if proof and proof.signed:
+        # An entry has never a time before that of the line before.
+        written = now + timedelta(seconds=clock_behind(progress.last_line, now))
+        refuse_late(proof.signed, written, attempt=proof.number, plan=book.plan)
     changes_hosts = purpose != "stage" and not runner.check_mode
     batches = _left(book, progress, inventory, limit, purpose).batches
     names = lease_names(book.plan, book.head, batches, changes_hosts=changes_hosts)

@@ -65,7 +65,15 @@ def require_approved(
     """Raise FleetError unless the plan is approved for what this attempt is for, where its policy wants it."""
     if not attempt.check_mode:
         require_approval(
-            state, head, plan, policy, attempt.opening, attempt=attempt.number, purpose=attempt.purpose, now=now
+            state,
+            head,
+            plan,
+            policy,
+            attempt.opening,
+            attempt=attempt.number,
+            purpose=attempt.purpose,
+            opened=attempt.opened,
+            now=now,
         )
 
 

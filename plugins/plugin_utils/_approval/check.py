@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement 
     Statement,
     read_statement,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text, hours_after
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import CLOCKS_DIFFER, as_text, hours_after
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
-
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""What is dated further ahead would hold for longer than the policy lets any approval hold."""
 
 
 def require_approval(
@@ -38,13 +35,15 @@ def require_approval(
     *,
     attempt: int,
     purpose: str,
+    opened: datetime,
     now: datetime,
 ) -> Approval | None:
     """The approval under which ``attempt`` may change hosts now; None where the policy asks for none.
 
-    ``policy`` is that of a host of the plan, ``opening`` what the attempt's opening entry says. Raises FleetError:
-    ``not_approved``, ``approval_expired``, ``approval_invalid``, ``approval_foreign``, ``approval_own``,
-    ``opening_unsigned``, ``opening_invalid``, ``signers_missing``. Of several approvals the first that holds counts.
+    ``policy`` is that of a host of the plan, ``opening`` what the attempt's opening entry says, and ``opened`` when it
+    was written. Raises FleetError: ``not_approved``, ``approval_expired``, ``approval_invalid``, ``approval_foreign``,
+    ``approval_own``, ``opening_unsigned``, ``opening_invalid``, ``signers_missing``. Of several approvals the first
+    that holds counts.
     """
     tenant = head["tenant"]
     if policy["approval"] == "none":
@@ -52,7 +51,9 @@ def require_approval(
     if policy["approval"] == "awx":
         return require_awx_approval(opening, plan=plan, tenant=tenant, purpose=purpose, now=now)
     signers = signers_of(policy)
-    executor = executor_of(opening, plan=plan, tenant=tenant, attempt=attempt, purpose=purpose, signers=signers)
+    executor = executor_of(
+        opening, plan=plan, tenant=tenant, attempt=attempt, purpose=purpose, opened=opened, signers=signers
+    )
     refusals: list[FleetError] = []
     for content, signature in state.approvals(tenant, plan):
         try:
@@ -100,6 +101,7 @@ def read_approval(
             kind="approval_invalid",
             remedy="Approve the plan anew.",
         )
+    # What is dated further ahead would hold for longer than the policy lets any approval hold.
     if statement.created > now + CLOCKS_DIFFER:
         raise FleetError(
             f"The approval of {approver.principal} says that it will be given at {as_text(statement.created)}.",

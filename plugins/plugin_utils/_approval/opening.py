@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement 
     Opening,
     read_opening,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import CLOCKS_DIFFER, as_text
+
+SIGNED_BEFORE = timedelta(minutes=15)
+"""How long before it is opened an attempt may be signed: for many tenants a key may have to be touched many times."""
 
 
 def opening_proof(
@@ -77,12 +81,13 @@ def executor_of(
     tenant: str,
     attempt: int,
     purpose: str,
+    opened: datetime,
     signers: Path,
-    at: datetime | None = None,
+    then: bool = False,
 ) -> Signer:
-    """Who signed the opening of this attempt, by keys that are good now, or were ``at`` another time.
+    """Who signed the opening of this attempt, by keys that are good now, or were ``then``, when it was signed.
 
-    Raises FleetError: ``opening_unsigned``, ``opening_invalid``.
+    ``opened`` is when the opening was written. Raises FleetError: ``opening_unsigned``, ``opening_invalid``.
     """
     executor = opening.get("executor")
     if not isinstance(executor, Mapping):
@@ -90,14 +95,28 @@ def executor_of(
     content = str(executor.get("statement", "")).encode()
     signature = sshsig.unpack(str(executor.get("sshsig", "")))
     try:
-        signer = sshsig.verify(content, signature, signers, ATTEMPT_NAMESPACE, at=at)
+        signed = read_opening(content)
+        signer = sshsig.verify(content, signature, signers, ATTEMPT_NAMESPACE, at=signed.opened if then else None)
     except FleetError as problem:
         raise _invalid(attempt, plan, problem.message) from problem
-    signed = read_opening(content)
     if (signed.plan, signed.tenant, signed.attempt, signed.purpose) != (plan, tenant, attempt, purpose):
         theirs = f"{signed.purpose}, attempt {signed.attempt} on plan {signed.plan[:16]} of {signed.tenant}"
         raise _invalid(attempt, plan, f"What was signed is another opening: {theirs}.")
+    if not -CLOCKS_DIFFER <= opened - signed.opened <= SIGNED_BEFORE:
+        times = f"It was signed at {as_text(signed.opened)}, and the ledger has it from {as_text(opened)}."
+        raise _invalid(attempt, plan, times)
     return signer
+
+
+def refuse_late(signed: datetime, opened: datetime, *, attempt: int, plan: str) -> None:
+    """Raise FleetError of kind ``opening_late`` for an attempt that nobody could tell from one that was dated anew."""
+    if opened - signed > SIGNED_BEFORE:
+        raise FleetError(
+            f"Attempt {attempt} on plan {plan[:16]} was signed at {as_text(signed)}, and the ledger would have it from "
+            f"{as_text(opened)}.",
+            kind="opening_late",
+            remedy="Run it again and sign sooner, for fewer tenants at once; and see that no clock is ahead.",
+        )
 
 
 def _unsigned(attempt: int, plan: str) -> FleetError:

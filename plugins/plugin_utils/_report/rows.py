@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import CLOCKS_DIFFER
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import AttemptState
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import CLOCKS_DIFFER
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import describe_left_out
 from ansible_collections.bankops.fleet.plugins.plugin_utils._report.document import (
     ApprovalRow,

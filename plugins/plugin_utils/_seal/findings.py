@@ -35,6 +35,7 @@ class FindingKind(StrEnum):
     APPROVAL_INVALID = "approval_invalid"
     APPROVAL_MISSING = "approval_missing"
     APPROVAL_OWN = "approval_own"
+    CHANGE_UNPLANNED = "change_unplanned"
     EXECUTOR_UNPROVEN = "executor_unproven"
     REPORT_MISSING = "report_missing"
     SEAL_MISSING = "seal_missing"
@@ -65,6 +66,7 @@ _REMEDIES = {
     _KIND.APPROVAL_INVALID: "Ask the approver whether they signed it, and who might approve at that time.",
     _KIND.APPROVAL_MISSING: "Ask who let these hosts be changed.",
     _KIND.APPROVAL_OWN: "Ask why nobody else looked at the change: approver and executor must be two persons.",
+    _KIND.CHANGE_UNPLANNED: "Ask who changed these hosts, and by what: the plan that was approved says nothing of it.",
     _KIND.EXECUTOR_UNPROVEN: "Ask who ran the attempt.",
     _KIND.REPORT_MISSING: "Make the reports by patch_report.yml before a plan is sealed.",
     _KIND.SEAL_MISSING: "Ask for the bundle; one that was ever there is also in the state, and in backups.",

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,15 @@ from typing import Any
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.progress import Attempt
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.awx import require_awx_approval
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import CLOCKS_DIFFER, expiry, read_approval
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.check import as_approval, expiry, read_approval
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import executor_of
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.sshsig import Signer
 from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.statement import Statement, read_statement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import Phase
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import CLOCKS_DIFFER
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import Decision
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.bundle import Bundle
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.changes import Changes, Span, read_changes
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.facts import Facts
@@ -66,7 +69,9 @@ def check_people(
     attempts = [each for each in facts.progress.attempts if each.purpose != "stage" and not each.check_mode]
     changes = read_changes(lambda: bundle.lines(LEDGER))
     begun = changes.begun
-    yield from _check_changes(bundle, changes)
+    yield from _check_changes(bundle, head, changes)
+    if policy["approval"] != "signature":
+        yield from _check_unasked(bundle)
     if policy["approval"] == "awx":
         for attempt in attempts:
             yield from _check_awx(bundle, seal, attempt, begun.get(attempt.number, {}))
@@ -105,12 +110,20 @@ def _strictness(policy: Mapping[str, Any]) -> int:
     return _STRICTEST_FIRST.index(policy["approval"]) if known else len(_STRICTEST_FIRST)
 
 
-def _check_changes(bundle: Bundle, changes: Changes) -> Iterator[Finding]:
-    """What is wrong whatever the plan says of approvals: changes that no attempt could have made."""
+def _check_changes(bundle: Bundle, head: Mapping[str, Any], changes: Changes) -> Iterator[Finding]:
+    """What is wrong whatever the plan says of approvals: changes that it has not, or that no attempt could make."""
+    planned = {host for host, entry in head["hosts"].items() if entry["decision"] == Decision.PATCH}
+    for number, begun in sorted(changes.begun.items()):
+        if unplanned := begun.keys() - planned:
+            what = f"{_named(unplanned)} changed, and the plan does not change them"
+            yield bundle.finding(FindingKind.CHANGE_UNPLANNED, what, f"{LEDGER}, attempt {number}")
     for number, problem in sorted(changes.openings.items()):
         yield bundle.finding(FindingKind.EXECUTOR_UNPROVEN, problem, f"{LEDGER}, attempt {number}")
     for number, hosts in sorted(changes.unopened.items()):
         what = f"{_named(hosts)} changed, and the attempt was not opened for any change"
+        yield bundle.finding(FindingKind.APPROVAL_MISSING, what, f"{LEDGER}, attempt {number}")
+    for number, hosts in sorted(changes.late.items()):
+        what = f"the change of {_named(hosts)} was begun after the attempt was closed"
         yield bundle.finding(FindingKind.APPROVAL_MISSING, what, f"{LEDGER}, attempt {number}")
     for number, hosts in sorted(changes.unlearned.items()):
         what = f"the change of {_named(hosts)} is said to be learned from the host, which has said nothing of it"
@@ -120,9 +133,9 @@ def _check_changes(bundle: Bundle, changes: Changes) -> Iterator[Finding]:
 def _check_approvals(
     bundle: Bundle, seal: Seal, policy: Mapping[str, Any], approvals: list[_Approved]
 ) -> Iterator[Finding]:
-    """The signature under every statement, and that each was recorded; those that hold are added to ``approvals``."""
-    recorded = _recorded(bundle.lines(LEDGER))
-    paths = [path for path in bundle.digests if path.startswith(f"{APPROVALS}/") and path.endswith(".json")]
+    """The signature under every statement, and that it was recorded as it is; what holds is added to ``approvals``."""
+    recorded = _recorded(bundle)
+    paths = _statements(bundle)
     for path in paths:
         content, signature = bundle.read(path), f"{path.removesuffix('.json')}.sig"
         text = bundle.read(signature).decode(errors="replace") if signature in bundle.digests else ""
@@ -135,19 +148,41 @@ def _check_approvals(
             yield bundle.finding(FindingKind.APPROVAL_INVALID, problem.message, path)
             continue
         approvals.append(_Approved(read, signer, expiry(read, policy)))
-        if bundle.digests[path] not in recorded:
+        own = [said for said in recorded if said.get("statement_sha256") == bundle.digests[path]]
+        if not own:
             yield bundle.finding(FindingKind.APPROVAL_INVALID, "the ledger does not know of it", path)
-    gone = recorded - {bundle.digests[path] for path in paths}
+        proven = as_approval(read, signer, policy).as_data()
+        # A key may have several names, and the list in the bundle may have them in another order by now.
+        names = {"approver": signer.principals}
+        for said in own:
+            others = [key for key, value in proven.items() if said.get(key) not in names.get(key, (value,))]
+            if others:
+                words = ", ".join(f"{key} {show(said.get(key))}" for key in others)
+                what = f"{signer.principal} signed it for {read.purpose}, and the ledger says otherwise: {words}"
+                yield bundle.finding(FindingKind.APPROVAL_INVALID, what, path)
+    found = {bundle.digests[path] for path in paths}
+    gone = [said for said in recorded if said.get("statement_sha256") not in found]
     if gone:
-        what = f"{len(gone)} approvals that the ledger records are not here"
+        what = f"approvals that the ledger records, and are not here: {len(gone)}"
         yield bundle.finding(FindingKind.APPROVAL_INVALID, what, APPROVALS)
 
 
-def _recorded(lines: Iterable[bytes]) -> set[str]:
-    """The digests of the statements of which the ledger says that they were signed."""
-    entries = (json.loads(line) for line in lines if _APPROVE in line)
-    approved = (entry["data"].get("approval", {}) for entry in entries if entry["phase"] == Phase.APPROVE)
-    return {str(approval["statement_sha256"]) for approval in approved if "statement_sha256" in approval}
+def _check_unasked(bundle: Bundle) -> Iterator[Finding]:
+    """Nobody signs a plan that asks for no signature, so nothing may say that somebody has."""
+    said = len(_recorded(bundle)), len(_statements(bundle))
+    if any(said):
+        what = f"the plan takes no signed approval, and its ledger records {said[0]}; {said[1]} are here"
+        yield bundle.finding(FindingKind.APPROVAL_INVALID, what, APPROVALS)
+
+
+def _statements(bundle: Bundle) -> list[str]:
+    return [path for path in bundle.digests if path.startswith(f"{APPROVALS}/") and path.endswith(".json")]
+
+
+def _recorded(bundle: Bundle) -> list[dict[str, Any]]:
+    """What the ledger says of each approval that was signed."""
+    entries = (json.loads(line) for line in bundle.lines(LEDGER) if _APPROVE in line)
+    return [entry["data"]["approval"] for entry in entries if entry["phase"] == Phase.APPROVE]
 
 
 def _check_attempt(
@@ -166,12 +201,18 @@ def _check_attempt(
             tenant=seal.tenant,
             attempt=attempt.number,
             purpose=attempt.purpose,
+            opened=attempt.opened,
             signers=Path(policy["approval_signers"]),
-            at=attempt.opened,
+            then=True,
         )
     except FleetError as problem:
         yield bundle.finding(FindingKind.EXECUTOR_UNPROVEN, problem.message, where)
         return
+    said = attempt.opening["executor"]
+    if said.get("fingerprint") != executor.fingerprint or said.get("principal") not in executor.principals:
+        theirs = f"{show(said.get('principal'))} with the key {show(said.get('fingerprint'))}"
+        what = f"{executor.principal} signed the opening with the key {executor.fingerprint}, and it names {theirs}"
+        yield bundle.finding(FindingKind.EXECUTOR_UNPROVEN, what, where)
     for_it = [approved for approved in approvals if approved.statement.purpose == attempt.purpose]
     by_others = [approved for approved in for_it if not approved.signer.is_also(executor)]
     alone = [host for host, span in begun.items() if not _hold(by_others, span)]
@@ -209,6 +250,7 @@ def _check_awx(bundle: Bundle, seal: Seal, attempt: Attempt, begun: Mapping[str,
         yield bundle.finding(FindingKind.APPROVAL_OWN, what, where)
 
 
-def _named(hosts: list[str]) -> str:
-    more = f" and {len(hosts) - _SHOWN} more" if len(hosts) > _SHOWN else ""
-    return ", ".join(hosts[:_SHOWN]) + more
+def _named(hosts: Collection[str]) -> str:
+    names = sorted(map(str, hosts))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -44,10 +44,16 @@ def open_by(book: Book, people: People, name: str, **changes: Any) -> dict[str, 
 
 
 def require(
-    book: Book, people: People, opening: dict[str, Any], *, purpose: str = "apply", now: datetime = SOON
+    book: Book,
+    people: People,
+    opening: dict[str, Any],
+    *,
+    purpose: str = "apply",
+    opened: datetime = NOW,
+    now: datetime = SOON,
 ) -> Approval | None:
     return require_approval(
-        book.state, book.head, book.plan, people.policy, opening, attempt=1, purpose=purpose, now=now
+        book.state, book.head, book.plan, people.policy, opening, attempt=1, purpose=purpose, opened=opened, now=now
     )
 
 

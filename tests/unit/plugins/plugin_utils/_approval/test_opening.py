@@ -6,16 +6,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import Book
-from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof
+from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt import (
+    Book,
+    Proof,
+    Runner,
+    open_attempt,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._approval.opening import opening_proof, refuse_late
+from ansible_collections.bankops.fleet.plugins.plugin_utils._moments import as_text
 
 from .conftest import NOW, People
-from .steps import approve, open_by, refused
+from .steps import approve, open_by, refused, require
 
 
 def test_an_opening_without_a_key_is_refused(book: Book, people: People) -> None:
@@ -63,6 +70,38 @@ def test_the_signature_under_another_opening_is_refused(book: Book, people: Peop
 def test_an_opening_whose_signature_is_none_is_refused(book: Book, people: People, executor: dict[str, Any]) -> None:
     approve(book, people, "alice")
     assert refused(book, people, {"executor": executor}).kind == "opening_invalid"
+
+
+@pytest.mark.parametrize("minutes", [-6, 16, 40])
+def test_an_opening_that_stands_in_the_ledger_from_another_time_is_refused(
+    book: Book, people: People, minutes: int
+) -> None:
+    approve(book, people, "alice")
+    opening, written = open_by(book, people, "bob"), NOW + timedelta(minutes=minutes)
+    refusal = refused(book, people, opening, opened=written)
+    assert refusal.kind == "opening_invalid"
+    assert f"It was signed at {as_text(NOW)}, and the ledger has it from {as_text(written)}." in refusal.message
+
+
+def test_signing_may_take_some_minutes(book: Book, people: People) -> None:
+    approve(book, people, "alice")
+    assert require(book, people, open_by(book, people, "bob"), opened=NOW + timedelta(minutes=14))
+    refuse_late(NOW, NOW + timedelta(minutes=14), attempt=1, plan=book.plan)
+
+
+def test_an_attempt_that_was_signed_long_before_is_not_opened(book: Book) -> None:
+    proof = Proof(1, {}, signed=NOW - timedelta(minutes=16))
+    with pytest.raises(FleetError, match="was signed at") as caught:
+        open_attempt(
+            book,
+            purpose="apply",
+            runner=Runner(1, {"host": "controller"}, False, "owner"),
+            inventory={"web1"},
+            limit=None,
+            now=NOW,
+            proof=proof,
+        )
+    assert caught.value.kind == "opening_late"
 
 
 def test_an_opening_that_names_somebody_else_than_who_signed_changes_nothing(book: Book, people: People) -> None:

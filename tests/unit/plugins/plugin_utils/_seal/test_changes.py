@@ -148,3 +148,62 @@ def test_a_host_of_which_a_step_changed_something_did_not_fail_before(site: Site
     (finding,) = site.verify()
     assert "web1" in finding.what
     assert "web2" not in finding.what
+
+
+def test_what_check_mode_would_have_changed_needs_no_approval(site: Site) -> None:
+    book = site.freeze()
+    opening(book, 1, "apply", check_mode=True)
+    for phase in (Phase.DRAIN, Phase.APPLY, Phase.REBOOT):
+        book.write(1, "web1", phase, EntryOutcome.CHANGED, {})
+    book.write(1, None, Phase.CLOSE, EntryOutcome.OK, {"state": "closed"})
+    site.approve(book)
+    attempt = site.open(book)
+    for host in book.head["hosts"]:
+        site.finish(book, attempt, host, HostOutcome.UNCHANGED)
+    close(book, attempt)
+    assert found(site, book) == set()
+
+
+def test_who_puts_a_server_back_to_work_needs_no_approval(site: Site) -> None:
+    book = site.freeze()
+    attempt = site.open(book)
+    book.write(attempt.number, "web1", Phase.RETURN, EntryOutcome.CHANGED, {})
+    for host in book.head["hosts"]:
+        site.finish(book, attempt, host, HostOutcome.UNCHANGED)
+    close(book, attempt)
+    assert found(site, book) == set()
+
+
+def test_a_run_that_slept_may_say_after_the_close_what_became_of_what_it_had_begun(site: Site) -> None:
+    book = site.freeze()
+    site.approve(book)
+    slept = site.open(book, process=dead_process())
+    site.begin(book, slept, "web1")
+    close_dead(book, slept, datetime.now(timezone.utc), taken_in=0)
+    book.write(slept.number, "web1", Phase.APPLY, EntryOutcome.CHANGED, {})
+    site.finish(book, slept, "web1")
+    site.apply(book)
+    assert found(site, book) == set()
+
+
+@pytest.mark.parametrize(
+    ("phase", "outcome"),
+    [
+        (Phase.APPLY, EntryOutcome.INTENT),
+        (Phase.APPLY, EntryOutcome.CHANGED),
+        (Phase.OUTCOME, HostOutcome.VERIFIED),
+        (Phase.OUTCOME, HostOutcome.FAILED),
+    ],
+)
+def test_whatever_says_after_the_close_that_a_host_was_begun_is_named(
+    site: Site, phase: Phase, outcome: EntryOutcome | HostOutcome
+) -> None:
+    book = site.freeze()
+    site.approve(book)
+    first = site.open(book)
+    close(book, first)
+    book.write(first.number, "web1", phase, outcome, {"in_service": "yes", "reason": ""})
+    site.apply(book)
+    assert found(site, book) == {("approval_missing", "ledger.jsonl, attempt 1")}
+    (finding,) = site.verify()
+    assert finding.what == "the change of web1 was begun after the attempt was closed"
