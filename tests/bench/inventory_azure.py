@@ -34,7 +34,7 @@ from ansible_collections.bankops.fleet.tests.bench._inventory import compared  #
 MACHINES = 3000
 # What somebody of Microsoft tells in github.com/Azure/azure-sdk-for-java/issues/31382.
 PER_PAGE = 200
-LIMITS = {"ratio": 5.0, "over_floor": 1.15}
+LEAST, MOST = {"ratio": 5.0}, {"over_floor": 1.15}
 HOSTS = ("management.azure.com", "login.microsoftonline.com")
 TENANTS, ENVIRONMENTS, WAVES = ("alpha", "beta", "gamma"), ("production", "staging"), ("canary", "early", "broad")
 OURS = """
@@ -203,6 +203,10 @@ def main() -> None:
                 peer_runs=1,
             )
     print(json.dumps({"bench": "inventory_azure", "hosts": MACHINES, **figures}))
+    missed = [f"{name} of at least {least:g}" for name, least in LEAST.items() if figures.get(name, least) < least]
+    missed += [f"{name} of at most {most:g}" for name, most in MOST.items() if figures[name] > most]
+    if missed:
+        raise SystemExit(f"Wanted are {', '.join(missed)}.")
 
 
 def _site_packages() -> Path:
