@@ -18,6 +18,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.model import B
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.verification import Wanted, verify_evidence
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
+PLACES = ("fleet_state_dir", "fleet_store_url")
+"""The variables that say where a state is."""
+
 
 class ActionModule(FleetAction):
     ARGUMENTS: t.ClassVar[dict[str, t.Any]] = {
@@ -57,16 +60,18 @@ class ActionModule(FleetAction):
         return result
 
     def _state(self, asked: bool | None, variables: dict[str, t.Any]) -> State | None:
-        """The state to compare with; an auditor has none, and is not asked to say so."""
+        """The state to compare with; an auditor names none, and is not asked to say so."""
         if asked is False:
             return None
         state = self.state(variables)
         if state.tenants():
             return state
-        if asked:
+        named = [name for name in PLACES if self.variable(variables, name)]
+        if asked or named:
+            where = f"the state at {self.state_dir(variables)}" if named == ["fleet_state_dir"] else "the state"
             raise FleetError(
-                "fleet_verify_state asks to compare with the state, and the state has no tenant.",
+                f"The bundles are to be compared with the state, and {where} has no tenant.",
                 kind="no_plan",
-                remedy="Look at fleet_state_dir or fleet_store_url, or leave fleet_verify_state out.",
+                remedy=f"Correct {' or '.join(named or PLACES)}, or verify the bundles alone (fleet_verify_state=false).",
             )
         return None

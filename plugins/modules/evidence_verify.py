@@ -51,7 +51,9 @@ options:
     elements: dict
     default: []
   state:
-    description: Whether to compare with the shared state. By default, when there is one.
+    description:
+      - Whether to compare with the shared state. By default, when there is one; when C(fleet_state_dir) or
+        C(fleet_store_url) names one that has no tenant, that is an error.
     type: bool
   current:
     description: Whether the month that runs must have its cycle already.

@@ -10,6 +10,7 @@ a process of its own carries the callback's signs of life over. Nothing that for
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -25,9 +26,9 @@ def open_state(folder: Path, url: str | None) -> State:
     """The state at ``fleet_store_url``, or in the folder ``fleet_state_dir`` where no URL is set.
 
     The word ``sqlite`` alone stands for the file ``state.db`` in that folder. With a database the folder otherwise
-    holds the spools of this machine alone. Raises FleetError of kind ``store_url``, and
-    ``library_missing``.
+    holds the spools of this machine alone. Raises FleetError: ``state_dir``, ``store_url``, ``library_missing``.
     """
+    _refuse_no_folder(folder)
     if not url:
         return FolderState(folder)
     try:
@@ -43,6 +44,17 @@ def open_state(folder: Path, url: str | None) -> State:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._store.spooled import SpooledState
 
     return SpooledState(file_url(folder / "state.db") if url == _ONE_FILE else url, folder)
+
+
+def _refuse_no_folder(folder: Path) -> None:
+    """What is there and is no folder would pass for a state without any plan."""
+    name = str(folder)
+    if "\0" in name or (os.path.lexists(name) and not os.path.isdir(name)):
+        raise FleetError(
+            f"fleet_state_dir is {name!r}, which is no folder.",
+            kind="state_dir",
+            remedy="Name the folder of the state; one that is not there yet is made when it is needed.",
+        )
 
 
 def import_early() -> None:

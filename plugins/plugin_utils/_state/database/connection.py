@@ -98,6 +98,8 @@ def file_url(path: Path) -> str:
 
 def _parsed(text: str) -> URL:
     """The URL. Raises FleetError of kind ``store_url``, whose message holds nothing of it but the scheme or path."""
+    if "\0" in text:
+        raise _bad("fleet_store_url has a byte 0 in it")
     try:
         url = make_url(text)
     except ArgumentError:

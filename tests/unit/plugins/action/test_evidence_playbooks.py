@@ -133,15 +133,17 @@ def test_a_named_plan_that_is_not_at_its_end_fails_the_run(
 
 
 def test_an_auditor_verifies_a_copy_alone(
-    sealed: tuple[Site, subprocess.CompletedProcess[str]], tmp_path: Path
+    sealed: tuple[Site, subprocess.CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, _done = sealed
+    # Where a state is by default there is none, and nobody has to say so.
+    monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(site.folder / "state/bundles", tmp_path / "bundles")
-    auditor: dict[str, Any] = {"fleet_state_dir": str(tmp_path / "none"), "fleet_seal_signers": str(site.signers)}
+    auditor: dict[str, Any] = {"fleet_seal_signers": str(site.signers)}
     good = play(site, "bankops.fleet.evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles"))
     assert good.returncode == 0, good.stdout
     assert "2 bundles verified, alone, without the state: nothing is wrong." in good.stdout
-    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / ".local").exists()
     (report,) = (tmp_path / "bundles/alpha").glob("*/reports/report.html")
     report.write_text("<p>all is well</p>")
     bad = play(site, "bankops.fleet.evidence_verify", **auditor, fleet_bundles=str(tmp_path / "bundles/alpha"))
@@ -159,6 +161,27 @@ def test_the_controller_verifies_against_the_state(sealed: tuple[Site, subproces
 
 
 @pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("flet", "the state at {folder}/flet has no tenant. Correct fleet_state_dir, or verify the bundles alone"),
+        ("allowed_signers", "fleet_state_dir is '{folder}/allowed_signers', which is no folder."),
+    ],
+)
+def test_a_state_that_is_named_and_not_there_is_not_left_out(
+    sealed: tuple[Site, subprocess.CompletedProcess[str]], path: str, sentence: str
+) -> None:
+    site, _done = sealed
+    mistyped = on_controller(site, fleet_bundles=str(site.folder / "state/bundles"))
+    mistyped["fleet_state_dir"] = str(site.folder / path)
+    done = play(site, "bankops.fleet.evidence_verify", **mistyped)
+    assert done.returncode == 2
+    assert sentence.format(folder=site.folder) in said(done)
+    if path == "flet":
+        alone = play(site, "bankops.fleet.evidence_verify", **mistyped, fleet_verify_state=False)
+        assert alone.returncode == 0, alone.stdout
+
+
+@pytest.mark.parametrize(
     ("variables", "sentence"),
     [
         ({}, "Name the allowed-signers file of the seals"),
@@ -171,7 +194,7 @@ def test_what_cannot_be_verified_is_an_error_that_says_why(
     site, _done = sealed
     bundles = {"fleet_bundles": str(site.folder / "state/bundles")}
     signers = {"fleet_seal_signers": str(site.signers)} if variables else {}
-    none = {"fleet_state_dir": str(site.folder / "none")}
+    none = {"fleet_verify_state": False}
     done = play(site, "bankops.fleet.evidence_verify", **{**none, **bundles, **signers, **variables})
     assert done.returncode != 0
     assert sentence in said(done)

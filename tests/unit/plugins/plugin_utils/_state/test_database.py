@@ -64,6 +64,7 @@ class TestMigrations(Migrations):
         ("postgresql+asyncpg://fleet:secret@db/fleet", "has the scheme 'postgresql+asyncpg'"),
         ("postgresql+psycopg://fleet:secret@db", "names no database"),
         ("sqlite://", "and not from the root on"),
+        ("sqlite:////tmp/a\0b", "has a byte 0 in it"),
         ("sqlite:///state.db", "names the file 'state.db', and not from the root on"),
     ],
 )
@@ -74,6 +75,19 @@ def test_a_url_of_no_database_of_ours_is_refused_and_says_no_secret(tmp_path: Pa
     assert why in refused.value.message
     assert refused.value.remedy.startswith("Write sqlite (the file state.db in fleet_state_dir), sqlite:////absolute/")
     assert "secret" not in str(refused.value.as_result())
+
+
+@pytest.mark.parametrize("url", [None, "sqlite", "sqlite:////nowhere/state.db"])
+def test_a_state_in_what_is_no_folder_is_refused_and_one_that_is_not_there_yet_is_not(
+    tmp_path: Path, url: str | None
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for place in (tmp_path / "file", tmp_path / "link", Path("/tmp/a\0b")):
+        with pytest.raises(FleetError, match=r"fleet_state_dir is '.*', which is no folder") as refused:
+            open_state(place, url)
+        assert refused.value.kind == "state_dir"
+    open_state(tmp_path / "new", url)
 
 
 @pytest.mark.parametrize("query", ["", "?password=other-secret&sslmode=disable"])
