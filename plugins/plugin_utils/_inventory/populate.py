@@ -13,8 +13,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from ansible.utils.unsafe_proxy import wrap_var
-
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import ALWAYS
@@ -22,14 +20,17 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups im
 MOST = 50
 """Parts that variables of all hosts have: each is there again for every host that somebody lists."""
 
-_as_plain: Callable[[str], Any]
+_no_template: Callable[[str], Any]
+_anything: Callable[[str], Any]
 try:
     from ansible.template import trust_as_template
 except ImportError:
-    # Up to ansible-core 2.18 it is the others that are marked.
-    _as_plain = str
+    # Up to ansible-core 2.18 every text may be a template unless it is marked; later, none is unless it is marked.
+    from ansible.utils.unsafe_proxy import wrap_var
+
+    _no_template, _anything = str, wrap_var
 else:
-    _as_plain = trust_as_template
+    _no_template, _anything = trust_as_template, str
 _PLAIN = re.compile(r"[\w .:/+=,@-]*")
 
 
@@ -41,7 +42,7 @@ def _as_text(text: str) -> Any:
     Ansible is told so, for it writes any other as ``{"__ansible_unsafe": …}`` where it lists an inventory, and AWX can
     take no address and no state of a machine from that.
     """
-    return _as_plain(text) if _PLAIN.fullmatch(text) else wrap_var(text)
+    return _no_template(text) if _PLAIN.fullmatch(text) else _anything(text)
 
 
 def as_data(value: Any) -> Any:
@@ -49,7 +50,7 @@ def as_data(value: Any) -> Any:
     if isinstance(value, str):
         return _as_text(value)
     if isinstance(value, Mapping):
-        return {_as_text(key): as_data(item) for key, item in value.items()}
+        return {_anything(key): as_data(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_data(item) for item in value]
     return value
