@@ -220,7 +220,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         except FleetError as problem:
             message = problem.as_result()["msg"]
             populate.mark_incomplete(inventory, {path: said(message)})
-            raise AnsibleParserError(message) from problem
+            # Ansible would tell a cause once more, and this one says nothing else.
+            raise AnsibleParserError(message) from None
         except Exception as problem:
             populate.mark_incomplete(inventory, {path: said(problem)})
             raise
