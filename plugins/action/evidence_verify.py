@@ -72,6 +72,7 @@ class ActionModule(FleetAction):
             raise FleetError(
                 f"The bundles are to be compared with the state, and {where} has no tenant.",
                 kind="no_plan",
-                remedy=f"Correct {' or '.join(named or PLACES)}, or verify the bundles alone (fleet_verify_state=false).",
+                remedy=f"Correct {' or '.join(named or PLACES)}, or verify the bundles alone: "
+                "fleet_verify_state=false.",
             )
         return None

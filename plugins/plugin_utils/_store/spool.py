@@ -108,9 +108,11 @@ class Spool(FolderState):
         path = self.root / _KEEPER
         with files.disk_errors():
             if trouble:
-                last = path.stat().st_mtime
-                path.write_text(trouble, encoding="utf-8")
-                os.utime(path, (last, last))
+                # Put there whole: whoever looked in between would see a sign of life, or no reason.
+                new, last = path.with_name(f".{_KEEPER}.new"), path.stat().st_mtime_ns
+                new.write_text(trouble, encoding="utf-8")
+                os.utime(new, ns=(last, last))
+                new.replace(path)
             else:
                 path.write_bytes(b"")
 

@@ -179,6 +179,26 @@ def test_a_process_that_sleeps_gives_no_sign_of_life_to_the_database_either(run:
     assert run.lease().heartbeat == moment
 
 
+def test_whoever_looks_while_a_trouble_is_noted_sees_no_sign_of_life(run: Run) -> None:
+    kept, stop = run.open(), Event()
+    kept.note_beat("away")
+    last = (kept.root / "keeper").stat().st_mtime_ns
+
+    def note() -> None:
+        while not stop.is_set():
+            kept.note_beat("away")
+
+    thread = Thread(target=note)
+    thread.start()
+    try:
+        for _look in range(2000):
+            assert (kept.root / "keeper").stat().st_mtime_ns == last
+            assert (kept.root / "keeper").read_text() == "away"
+    finally:
+        stop.set()
+        thread.join(20)
+
+
 def test_a_database_that_is_away_is_complained_about_until_it_is_back(
     run: Run, kept: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
