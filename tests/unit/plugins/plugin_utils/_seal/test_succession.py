@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,8 +22,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._apply.attempt impor
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.ledger import build_entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.phases import EntryOutcome, Phase
 from ansible_collections.bankops.fleet.plugins.plugin_utils._seal.sealing import foresee, seal_plan
+from ansible_collections.bankops.fleet.tests.fakes.controller import REPOSITORY
 from ansible_collections.bankops.fleet.tests.fakes.forging import bundle
 from ansible_collections.bankops.fleet.tests.fakes.sealing import Site, utc_now
+
+PAGE = REPOSITORY / "docs" / "state.md"
 
 
 @pytest.fixture
@@ -56,22 +62,21 @@ def test_a_state_that_was_restored_without_its_last_seal_forks_no_chain(site: Si
     assert site.state.leases("alpha") == []
 
 
-def test_what_a_bundle_has_can_be_put_back_as_the_documentation_says(site: Site) -> None:
+@pytest.mark.parametrize("left", ["nothing of the plan", "the plan, not yet applied"])
+def test_what_a_bundle_has_can_be_put_back_as_the_documentation_says(site: Site, left: str) -> None:
     last = bundle(site.bundles, 2)
-    plan = next(path for path in (site.folder / "state/tenants/alpha/plans").iterdir() if path.name[:16] in last.name)
-    shutil.rmtree(plan)
+    (plan,) = (path for path in (site.folder / "state/tenants/alpha/plans").iterdir() if path.name[:16] in last.name)
     shutil.rmtree(seals(site) / "2")
-    back = seals(site) / "2"
-    back.mkdir()
-    for name in ("seal.json", "README.txt", "SHA256SUMS", "SHA256SUMS.sig"):
-        shutil.copy(last / name, back)
-    for path in last.glob("allowed_signers.*"):
-        shutil.copy(path, back)
-    shutil.copytree(last / "reports", plan)
-    for name in ("plan.json", "ledger.jsonl"):
-        shutil.copy(last / name, plan)
-    for name in ("hosts", "approvals"):
-        shutil.copytree(last / name, plan / name)
+    if left == "nothing of the plan":
+        shutil.rmtree(plan)
+    else:
+        (plan / "report.html").unlink()
+        (plan / "ledger.jsonl").write_bytes((plan / "ledger.jsonl").read_bytes().splitlines(keepends=True)[0])
+    chapter = PAGE.read_text().partition("### A state that lacks seals")[2].partition("\n## ")[0]
+    (program,) = re.findall(r"^```shell\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+    known = {"bundle": str(last), "number": "2", "plan": plan.name, "PATH": os.environ["PATH"]}
+    own = program.replace("/srv/fleet/", f"{site.folder}/state/")
+    subprocess.run(["sh", "-e", "-u", "-c", own], env=known, check=True)
     assert site.verify(state=True) == []
     assert site.seal(site.patched("alpha", "2026-12")).seal.number == 3
     assert site.verify(state=True) == []
