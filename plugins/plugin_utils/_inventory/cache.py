@@ -29,7 +29,7 @@ FORMAT = 1
 WHO_ASKS = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"),
     *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_SUBSCRIPTION_ID"),
-    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCP_SERVICE_ACCOUNT_FILE"),
 )
 """Variables of the environment that say as whom the clouds are asked, none of which is a secret."""
 _FIELDS = tuple(field.name for field in fields(Machine))
