@@ -105,8 +105,8 @@ def test_a_subscription_that_fails_is_missing_by_name(
     fault(azure, f"{SUBSCRIPTION}{MACHINES}", throttled("1"))
     _found, said = listed(azure, trusted, url, tmp_path)
     words = " ".join(said.split())
-    assert f"source production, {OTHER}: Microsoft.Network/networkInterfaces/read: AuthorizationFailed: The" in words
-    assert "Assign a role with the action Microsoft.Network/networkInterfaces/read" in words
+    assert f"source production, {OTHER}: Microsoft.Network/networkInterfaces/read: not allowed on the whole" in words
+    assert "Assign a role with Microsoft.Network/networkInterfaces/read to who asks" in words
     found, _said = listed(azure, trusted, url, tmp_path, on_error="mark")
     variables = found["_meta"]["hostvars"]
     assert len(variables) == 5

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_machines import Population
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_subscription import Subscription, for_each
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError, said
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
@@ -22,11 +21,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 REPORTED, PROVISIONED = "reported", "provisioned"
-# Versions of the APIs: what azure-mgmt-compute 33 and azure-mgmt-network 28 ask for, so that every cloud has them.
-# Of the interfaces of scale sets there is no newer one.
-COMPUTE = "2024-07-01"
-NETWORK = "2024-03-01"
-NETWORK_OF_SCALE_SETS = "2018-10-01"
+# The version of the API.
 SUBSCRIPTIONS = "2022-12-01"
 
 _CREDENTIALS = {
@@ -101,54 +96,10 @@ class AzureSource:
         return [Scope(self.name, account=subscription) for subscription in subscriptions]
 
     def machines(self, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
-        """The machines of a subscription, by as few calls as Azure allows. Raises SourceError."""
-        listing = partial(_each, self._manager, scope, deadline)
-        compute = f"/subscriptions/{scope.account}/providers/Microsoft.Compute"
-        network = f"/subscriptions/{scope.account}/providers/Microsoft.Network"
-        population = self._population(scope)
-        machines = f"{compute}/virtualMachines", COMPUTE, "Microsoft.Compute/virtualMachines/read"
-        listing(population.add_machine, *machines)
-        if population:
-            # What runs is told by the same listing, but not together with the rest.
-            listing(population.add_status, *machines, statusOnly="true")
-            interfaces = f"{network}/networkInterfaces", NETWORK, "Microsoft.Network/networkInterfaces/read"
-            listing(population.add_interface, *interfaces)
-        if population.has_public_addresses:
-            addresses = f"{network}/publicIPAddresses", NETWORK, "Microsoft.Network/publicIPAddresses/read"
-            listing(population.add_public_address, *addresses)
-        yield from population.machines()
-        scale_sets: list[str] = []
-        listing(
-            lambda resource: _keep_uniform(resource, scale_sets),
-            f"{compute}/virtualMachineScaleSets",
-            COMPUTE,
-            "Microsoft.Compute/virtualMachineScaleSets/read",
-        )
-        for scale_set in scale_sets:
-            yield from self._instances(scale_set, scope, deadline)
-
-    def _instances(self, scale_set: str, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
-        """The instances of a uniform scale set, which no listing of the subscription has."""
-        listing = partial(_each, self._manager, scope, deadline)
-        action = "Microsoft.Compute/virtualMachineScaleSets/{}/read"
-        population = self._population(scope)
-        listing(
-            lambda resource: population.add_machine(resource, scale_set),
-            f"{scale_set}/virtualMachines",
-            COMPUTE,
-            action.format("virtualMachines"),
-            **{"$expand": "instanceView"},
-        )
-        if population:
-            interfaces = f"{scale_set}/networkInterfaces", NETWORK_OF_SCALE_SETS, action.format("networkInterfaces")
-            listing(population.add_interface, *interfaces)
-        if population.has_public_addresses:
-            addresses = f"{scale_set}/publicipaddresses", NETWORK_OF_SCALE_SETS, action.format("publicIPAddresses")
-            listing(population.add_public_address, *addresses)
-        yield from population.machines()
-
-    def _population(self, scope: Scope) -> Population:
-        return Population(scope.account, believe_model=self._options.believe_model, raw=self._raw)
+        """The machines of a subscription. Raises SourceError."""
+        options = self._options
+        subscription = Subscription(self._manager, scope, deadline, believe_model=options.believe_model, raw=self._raw)
+        yield from subscription.machines()
 
     def _subscriptions(self, scope: Scope, deadline: Deadline) -> tuple[str, ...]:
         """The ids of all subscriptions that the credentials see; one that is switched off still has machines."""
@@ -159,7 +110,7 @@ class AzureSource:
             if resource["state"] != "Deleted":
                 found.append(resource["subscriptionId"].lower())
 
-        _each(self._manager, scope, deadline, keep, "/subscriptions", SUBSCRIPTIONS, call)
+        for_each(self._manager.listing("/subscriptions", SUBSCRIPTIONS, call, scope, deadline), keep, scope, call)
         if not found:
             what, remedy = "no subscription is visible", "Assign a role to who asks, or name the tenant or the ids."
             raise SourceError(scope, call, what, kind="not_found", remedy=remedy)
@@ -210,33 +161,3 @@ def _load(options: Options, scope: Scope) -> ResourceManager:
     place = options.place
     who = Who(options.tenant, options.client_id, place.authority)
     return ResourceManager(place.endpoint, place.audience, who)
-
-
-def _each(
-    manager: ResourceManager,
-    scope: Scope,
-    deadline: Deadline,
-    add: Callable[[dict[str, Any]], None],
-    path: str,
-    version: str,
-    call: str,
-    **query: str,
-) -> None:
-    """Add every entry of a listing to what is known. Raises SourceError."""
-    for resource in manager.listing(path, version, call, scope, deadline, **query):
-        try:
-            add(resource)
-        except (AttributeError, KeyError, TypeError) as problem:
-            missing = f"{problem} is missing" if isinstance(problem, KeyError) else type(problem).__name__
-            what = f"{said(resource.get('id', 'an entry'))} is not as the API documents it ({said(missing)})"
-            remedy = "See that it is Azure that answers; if it is, please report it with this line."
-            raise SourceError(scope, call, what, kind="answer_malformed", remedy=remedy) from None
-
-
-def _keep_uniform(resource: dict[str, Any], found: list[str]) -> None:
-    """Note the id of a uniform scale set; what is in the others is listed among the virtual machines."""
-    if resource["properties"].get("orchestrationMode") != "Flexible":
-        identity = resource["id"]
-        if not identity.startswith("/subscriptions/") or "?" in identity or "#" in identity:
-            raise TypeError
-        found.append(identity)

@@ -58,6 +58,8 @@ class _Address(NamedTuple):
 class _Found:
     machine: Machine
     host: str
+    is_settled: bool
+    has_status: bool = False
     addresses: list[_Address] = field(default_factory=list)
 
 
@@ -77,6 +79,11 @@ class Population:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    @property
+    def without_status(self) -> list[str]:
+        """The ids of machines that are made and not being changed, and of which nothing was said that they do."""
+        return [found.machine.resource for found in self._found.values() if found.is_settled and not found.has_status]
 
     @property
     def has_public_addresses(self) -> bool:
@@ -108,7 +115,8 @@ class Population:
             machine.raw = {"virtual_machine": {**resource, "properties": without_view}, "network_interfaces": []}
         # The instances of a scale set are not called in the network what they are called in Azure.
         host = profile.get("computerName", "") if scale_set else name
-        self._found[machine.resource.lower()] = _Found(machine, host)
+        is_settled = properties.get("provisioningState") == "Succeeded"
+        self._found[machine.resource.lower()] = _Found(machine, host, is_settled)
         if properties.get("instanceView"):
             self.add_status(resource)
 
@@ -119,6 +127,7 @@ class Population:
             return
         machine = found.machine
         view = resource["properties"].get("instanceView") or {}
+        found.has_status = bool(view)
         for status in view.get("statuses") or ():
             machine.power = _POWER.get(status["code"].lower(), machine.power)
         machine.os = _known(view.get("osName") or "") or machine.os

@@ -102,13 +102,20 @@ def challenged() -> Answer:
 def listing(azure: Azure, asked: Operation, path: Query, query: Query, url: str) -> Answer:
     """A page of a listing; ``url`` is what was asked for, without its query."""
     if asked.name == "subscriptions_list":
-        visible = (each for each in azure.subscriptions if asked.action in each.actions)
+        visible = (each for each in azure.subscriptions if each.allows(asked.action))
         return _page(azure, (documents.subscription(each) for each in visible), query, url)
     its = azure.subscription(path["subscription_id"])
     if its is None:
         words = f"The subscription '{path['subscription_id']}' could not be found."
         return _error(404, "SubscriptionNotFound", words)
-    if asked.action not in its.actions:
+    if asked.name == "permissions_list" and not its.only_group and its.allows(asked.action):
+        permission = {"actions": sorted(its.actions), "notActions": sorted(its.not_actions)}
+        # A second role of the same principal.
+        return _page(azure, [{"actions": ["Microsoft.Storage/*"], "notActions": []}, permission], query, url)
+    if not its.allows(asked.action) or its.only_group:
+        if asked.name != "permissions_list" and not azure.says_forbidden:
+            seen = _of_group(azure, asked, its, query) if its.allows(asked.action) else ()
+            return _page(azure, seen, query, url)
         words = (
             f"The {_RESOURCE_OWNER} does not have authorization to perform action '{asked.action}' over scope"
             f" '/subscriptions/{its.id}' or the scope is invalid. If access was recently granted, please refresh your"
@@ -124,6 +131,12 @@ def listing(azure: Azure, asked: Operation, path: Query, query: Query, url: str)
     if scale_set is None or scale_set.flexible:
         return _error(404, "ResourceNotFound", f"The Resource '{url}' under resource group was not found.")
     return _page(azure, _of_scale_set(asked, its, scale_set, query), query, url)
+
+
+def _of_group(azure: Azure, asked: Operation, its: Subscription, query: Query) -> Iterable[Any]:
+    """What somebody sees of a subscription whose role is assigned on a resource group."""
+    part = f"/resourcegroups/{its.only_group}/".lower()
+    return (entry for entry in _of_subscription(azure, asked, its, query) if part in entry["id"].lower())
 
 
 def _of_subscription(azure: Azure, asked: Operation, its: Subscription, query: Query) -> Iterable[Any]:

@@ -59,7 +59,7 @@ def statuses(its: Subscription, *, with_agents: bool) -> Iterator[Json]:
             "name": machine.name,
             "type": "Microsoft.Compute/virtualMachines",
             "location": machine.location,
-            "properties": {"vmId": machine.vm_id, "provisioningState": "Succeeded", "instanceView": view},
+            "properties": {"vmId": machine.vm_id, "provisioningState": machine.provisioning, "instanceView": view},
         }
 
 
@@ -139,7 +139,7 @@ def _machine(machine: VirtualMachine, identity: str, kind: str) -> Json:
     system = "windowsConfiguration" if machine.os_type == "Windows" else "linuxConfiguration"
     properties: Json = {
         "vmId": machine.vm_id,
-        "provisioningState": "Succeeded",
+        "provisioningState": machine.provisioning,
         "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
         "storageProfile": {
             "imageReference": dict(machine.image),

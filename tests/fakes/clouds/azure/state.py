@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 TENANT = "31c75423-32d6-4322-88b7-c478bdde4858"
@@ -30,6 +31,7 @@ READ_ALL = frozenset(
         "Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read",
         "Microsoft.Network/networkInterfaces/read",
         "Microsoft.Network/publicIPAddresses/read",
+        "Microsoft.Authorization/permissions/read",
         "Microsoft.Resources/subscriptions/read",
     }
 )
@@ -68,6 +70,7 @@ class VirtualMachine:
     location: str = "westeurope"
     zones: tuple[str, ...] = ("1",)
     power: str = "running"
+    provisioning: str = "Succeeded"
     tags: dict[str, str] = field(default_factory=dict)
     os_type: str = "Linux"
     image: Mapping[str, str] = field(
@@ -111,10 +114,21 @@ class Subscription:
     tenant: str = TENANT
     state: str = "Enabled"
     actions: set[str] = field(default_factory=lambda: set(READ_ALL))
+    not_actions: set[str] = field(default_factory=set)
+    only_group: str = ""
+    """The resource group that the principal's role is assigned on, if it is not the whole subscription."""
     registered: bool = True
     """Whether anybody ever registered Microsoft.Compute in it."""
     machines: list[VirtualMachine] = field(default_factory=list)
     scale_sets: list[ScaleSet] = field(default_factory=list)
+
+    def allows(self, action: str) -> bool:
+        """Whether the principal is allowed an action, somewhere in the subscription; in any case, with asterisks."""
+        return _covers(self.actions, action) and not _covers(self.not_actions, action)
+
+
+def _covers(patterns: set[str], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
 @dataclass
@@ -146,6 +160,8 @@ class Azure:
     page: int = 1000
     """How many entries it gives at once; clients have no say in that."""
     lifetime: int = LIFETIME
+    says_forbidden: bool = False
+    """Whether a listing that is not allowed is refused; otherwise it has nothing, as clients in use have met it."""
     tells_agents: bool = True
     """Whether the listing of statuses tells of agents: nothing documents how much of the instance view it has."""
     faults: list[Callable[[str, Answer], Answer | None]] = field(default_factory=list)

@@ -4,8 +4,10 @@
 
 """Which operations there are, by the installed azure-mgmt-compute and azure-mgmt-network: paths, parameters, versions.
 
-Both build every request by a function of their own, and those are asked. azure-mgmt-resource is not among the libraries
-of the collection, so the one operation of it that is used stands here as learn.microsoft.com/rest/api/resources has it.
+Both build every request by a function of their own, and those are asked. azure-mgmt-resource and
+azure-mgmt-authorization are not among the libraries of the collection, so the one operation of each that is used stands
+here as Microsoft documents it: learn.microsoft.com/rest/api/resources/subscriptions/list, and the permissions of a
+subscription in the article on authentication of azure-docs (resource-manager-api-authentication).
 """
 
 from __future__ import annotations
@@ -71,6 +73,15 @@ def _table() -> tuple[Operation, ...]:
             "Microsoft.Resources/subscriptions/read",
             re.compile("/subscriptions"),
             frozenset({"2022-12-01"}),
+            frozenset(),
+        ),
+        Operation(
+            "permissions_list",
+            "Microsoft.Authorization/permissions/read",
+            re.compile(
+                "/subscriptions/(?P<subscription_id>[^/]+)/providers/Microsoft.Authorization/permissions", re.IGNORECASE
+            ),
+            frozenset({"2022-04-01"}),
             frozenset(),
         ),
         _of_library("compute", "virtual_machines_list_all", f"{compute}/virtualMachines/read"),

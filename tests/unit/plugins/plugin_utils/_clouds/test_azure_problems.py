@@ -43,7 +43,7 @@ from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._clouds.a
     published,
 )
 
-LIST = "virtual_machines_list_all"
+LIST, PERMISSIONS = "virtual_machines_list_all", "permissions_list"
 READ = "Microsoft.Compute/virtualMachines/read"
 GONE = f"https://127.0.0.1:9/subscriptions?{'x' * 20}"
 
@@ -99,7 +99,7 @@ def test_it_does_not_wait_beyond_its_time(cloud: Cloud) -> None:
     fault(cloud.azure, MACHINES, throttled("3600"))
     problem = cloud.refused()
     assert problem.kind == "throttled"
-    assert cloud.azure.operations == {LIST: 1}
+    assert cloud.azure.operations == {PERMISSIONS: 1, LIST: 1}
     assert "OperationNotAllowed: The server rejected the request because too many requests" in problem.message
 
 
@@ -108,7 +108,7 @@ def test_it_gives_up_what_does_not_pass(cloud: Cloud) -> None:
     problem = cloud.refused()
     assert (problem.kind, problem.call) == ("api_error", READ)
     assert problem.message == f"source production, {cloud.azure.subscriptions[0].id}: {READ}: status 503"
-    assert cloud.azure.operations == {LIST: ATTEMPTS}
+    assert cloud.azure.operations == {PERMISSIONS: 1, LIST: ATTEMPTS}
 
 
 def test_a_token_is_renewed_once(cloud: Cloud) -> None:
@@ -220,7 +220,7 @@ def test_a_link_elsewhere_is_not_followed(cloud: Cloud, link: str) -> None:
     problem = cloud.refused()
     assert problem.kind == "answer_malformed"
     assert "leads elsewhere" in problem.message
-    assert cloud.azure.operations == {LIST: 1}
+    assert cloud.azure.operations == {PERMISSIONS: 1, LIST: 1}
 
 
 def test_a_link_back_ends(cloud: Cloud) -> None:
@@ -307,7 +307,7 @@ def test_a_certificate_of_nobody_at_the_resource_manager(
 
     monkeypatch.setattr(RequestsTransport, "send", counted)
     problem = cloud.refused(endpoint=cloud.url.replace("127.0.0.1", "localhost"))
-    assert (problem.kind, problem.call) == ("certificate_bad", READ)
+    assert (problem.kind, problem.call) == ("certificate_bad", "Microsoft.Authorization/permissions/read")
     # What is not trusted once is not trusted later.
     assert len([url for url in sent if "localhost" in url]) == 1
 

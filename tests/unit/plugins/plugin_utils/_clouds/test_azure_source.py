@@ -41,7 +41,7 @@ LIST, SCALE_SETS, INSTANCES = (
     "virtual_machine_scale_sets_list_all",
     "virtual_machine_scale_set_vms_list",
 )
-INTERFACES, ADDRESSES = "network_interfaces_list_all", "public_ip_addresses_list_all"
+INTERFACES, ADDRESSES, PERMISSIONS = "network_interfaces_list_all", "public_ip_addresses_list_all", "permissions_list"
 OF_SCALE_SET = "network_interfaces_list_virtual_machine_scale_set_network_interfaces"
 PUBLIC_OF_SCALE_SET = "public_ip_addresses_list_virtual_machine_scale_set_public_ip_addresses"
 
@@ -50,6 +50,11 @@ PUBLIC_OF_SCALE_SET = "public_ip_addresses_list_virtual_machine_scale_set_public
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[azure_sources.Cloud]:
     with cloud_of_our_own(tmp_path, monkeypatch) as found:
         yield found
+
+
+def cloud_id(name: str) -> str:
+    """The id of a virtual machine."""
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/fleet-rg/providers/Microsoft.Compute/virtualMachines/{name}"
 
 
 @pytest.fixture
@@ -80,6 +85,7 @@ def test_nothing_is_asked_for_each_machine(cloud: azure_sources.Cloud, fleet: Su
     assert len(cloud.read()) == 5 + 4 + 3
     # Five machines are three pages, of the machines and again of what runs; the sixth interface is of something else.
     assert cloud.azure.operations == {
+        PERMISSIONS: 1,
         LIST: 3 + 3,
         INTERFACES: 3,
         ADDRESSES: 3,
@@ -94,11 +100,11 @@ def test_what_has_no_machines_and_no_public_addresses_is_asked_for_no_more(
     cloud: azure_sources.Cloud, fleet: Subscription
 ) -> None:
     assert cloud.read() == []
-    assert cloud.azure.operations == {LIST: 1, SCALE_SETS: 1}
+    assert cloud.azure.operations == {PERMISSIONS: 1, LIST: 1, SCALE_SETS: 1}
     fleet.machines = [machine(1)]
     cloud.azure.calls.clear()
     cloud.read()
-    assert cloud.azure.operations == {LIST: 2, INTERFACES: 1, SCALE_SETS: 1}
+    assert cloud.azure.operations == {PERMISSIONS: 1, LIST: 2, INTERFACES: 1, SCALE_SETS: 1}
 
 
 def test_instances_of_uniform_scale_sets_are_machines_too(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
@@ -211,6 +217,49 @@ def test_all_subscriptions_are_those_that_are_visible(cloud: azure_sources.Cloud
 def test_a_subscription_that_never_had_machines_has_none(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
     fleet.registered = False
     assert cloud.read() == []
+
+
+@pytest.mark.parametrize("says_forbidden", [True, False])
+def test_a_part_of_a_subscription_is_not_taken_for_all_of_it(
+    cloud: azure_sources.Cloud, fleet: Subscription, says_forbidden: bool
+) -> None:
+    fleet.machines = [machine(1), machine(2, group="other-rg")]
+    fleet.only_group = "other-rg"
+    cloud.azure.says_forbidden = says_forbidden
+    problem = cloud.refused()
+    assert problem.kind == "access_denied"
+    assert cloud.azure.operations == {PERMISSIONS: 1}
+
+
+@pytest.mark.parametrize("action", ["*", "*/READ", "microsoft.compute/*"])
+def test_actions_of_roles_have_wildcards(cloud: azure_sources.Cloud, fleet: Subscription, action: str) -> None:
+    fleet.machines = [machine(1)]
+    network = {each for each in fleet.actions if "Compute" not in each}
+    fleet.actions = {action, *network}
+    assert len(cloud.read()) == 1
+
+
+def test_actions_that_a_role_excludes_are_not_allowed(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
+    fleet.not_actions = {"Microsoft.Compute/virtualMachineScaleSets/*"}
+    problem = cloud.refused()
+    assert (problem.kind, problem.call) == ("access_denied", "Microsoft.Compute/virtualMachineScaleSets/read")
+    assert "Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read to who asks" in problem.remedy
+
+
+def test_a_machine_of_which_it_is_not_known_whether_it_runs(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
+    fleet.machines = [machine(1), machine(2), machine(3, provisioning="Creating")]
+    fault(cloud.azure, "statusOnly=true", changed(lambda body: body.update(value=body["value"][:1])), times=2)
+    problem = cloud.refused()
+    assert problem.kind == "answer_partial"
+    assert problem.message.endswith("1 machines are listed without what runs, " + cloud_id("vm2") + " among them")
+    fleet.machines[1].provisioning = "Deleting"
+    assert [found.power for found in cloud.read()] == [Power.RUNNING, Power.OTHER, Power.OTHER]
+
+
+def test_an_instance_of_which_it_is_not_known_whether_it_runs(cloud: azure_sources.Cloud, fleet: Subscription) -> None:
+    fleet.scale_sets = [pool("web", 1)]
+    fault(cloud.azure, "$expand", changed(lambda body: body["value"][0]["properties"].pop("instanceView")))
+    assert cloud.refused().kind == "answer_partial"
 
 
 def test_raw_data_has_what_was_said_and_nothing_that_scripts_printed(
