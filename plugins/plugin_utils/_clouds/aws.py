@@ -225,6 +225,6 @@ def _side_by_side(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> I
             except Exception as problem:  # noqa: BLE001 - whoever reads the outcomes raises what he did not expect
                 done.put(problem)
 
-    for _ in range(min(AT_ONCE, len(items))):
+    for _thread in range(min(AT_ONCE, len(items))):
         Thread(target=run, daemon=True).start()
-    return (done.get() for _ in items)
+    return (done.get() for _item in items)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_errors import MalformedError, explained, judge
@@ -21,7 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline, retrying
 
 _T = TypeVar("_T")
-NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 EC2_OPERATIONS = ("DescribeInstances", "DescribeRegions")
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0

@@ -148,6 +148,6 @@ def _role(entry: Entry) -> Role:
 
 def _filters(entry: Entry | None) -> tuple[Mapping[str, Any], ...]:
     """Filters as DescribeInstances wants them. What is terminated is gone, unless somebody asks for it."""
-    found = {name: entry.texts(name, example="production") for name, _ in entry.items()} if entry else {}
+    found = {name: entry.texts(name, example="production") for name, _values in entry.items()} if entry else {}
     found.setdefault("instance-state-name", STATES)
     return tuple({"Name": name, "Values": list(values)} for name, values in found.items())

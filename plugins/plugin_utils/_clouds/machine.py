@@ -70,7 +70,7 @@ class Machine:
     managed_by: tuple[Transport, ...] = ()
     """The cloud's own ways to run commands on it, as far as the source knows that they work."""
     placement: Mapping[str, str] = field(default_factory=dict)
-    """What its source says of its place itself (``tenant``, ``wave``, …), before any tag; only files of the user's do."""
+    """What its source itself says of its place (``tenant``, ``wave``, …), before any tag; only the users' files do."""
     raw: Any = None
     """What the API said, where that was asked for."""
 

@@ -64,7 +64,7 @@ def latest_plan_of(state: State, tenant: str) -> LatestPlan | None:
 
 def _planned(state: State, tenant: str, plan: str, head: PlanHead) -> Iterator[Planned]:
     for host, entry in head["hosts"].items():
-        document = cast("HostDocument", state.get_host_document(tenant, plan, host, entry["digest"]))
+        document = cast(HostDocument, state.get_host_document(tenant, plan, host, entry["digest"]))
         placement = document.get("placement") or {}
         instance_id = document["identity"].get("instance_id") or UNKNOWN
         cloud, account = placement.get("cloud", UNKNOWN), placement.get("account", UNKNOWN)

@@ -108,7 +108,7 @@ def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configurat
         ):
             population.excluded += 1
         else:
-            scopes = dict.fromkeys(_path(scope) for scope, _ in sightings)
+            scopes = dict.fromkeys(_path(scope) for scope, _machine in sightings)
             population.hosts.append(_host(machine, placement, tuple(scopes), configuration))
     return population
 
