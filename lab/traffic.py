@@ -6,17 +6,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.bankops.fleet.lab import background
 from ansible_collections.bankops.fleet.lab.lifecycle import Lab
 from ansible_collections.bankops.fleet.lab.traffic_client import ETCD_DEADLINE, serve
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -38,7 +33,7 @@ def run(lab: Lab, action: str, rate: float, seconds: float) -> int:
 def start(lab: Lab, rate: float, seconds: float) -> None:
     """Start the client and return when it has sent its first request. Raises FleetError, kind ``traffic_running``."""
     folder = _folder(lab)
-    if _running(folder) is not None:
+    if background.running(folder) is not None:
         raise FleetError("Traffic is running already.", kind="traffic_running", remedy="lab/fleet traffic stop")
     facts = lab.facts()
     names = {host["role"] for host in facts["hosts"].values()}
@@ -51,54 +46,20 @@ def start(lab: Lab, rate: float, seconds: float) -> None:
         "rate": rate,
         "seconds": seconds,
     }
-    with (folder / "output").open("wb") as output:
-        subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), json.dumps(order)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-        )
-    deadline = time.monotonic() + FIRST_REQUEST_SECONDS
-    while not _has_begun(folder):
-        if time.monotonic() > deadline:
-            said = (folder / "output").read_text()[-1000:]
-            raise FleetError(f"The traffic client did not begin: {said}", kind="traffic_failed")
-        time.sleep(0.1)
+    background.start(folder, "traffic.client", order, lambda: _has_begun(folder), FIRST_REQUEST_SECONDS)
     lab.say(f"traffic runs: {rate:g} requests a second, for at most {seconds:g} s")
 
 
-# The client is this same package in a process of its own; the search path is handed on as it is.
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from ansible_collections.bankops.fleet.lab.traffic import client; client(json.loads(sys.argv[2]))"
-)
-
-
 def client(order: dict[str, Any]) -> None:
-    """The process itself; it holds a lock for as long as it lives, so that a dead one is never taken for a living."""
+    """The process itself."""
     folder = Path(order["folder"])
-    with (folder / "pid").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(str(os.getpid()))
-        file.flush()
-        serve(folder, order["load_balancer"], order["endpoints"], order["rate"], order["seconds"])
+    with background.alive(folder) as ended:
+        serve(folder, order["load_balancer"], order["endpoints"], order["rate"], order["seconds"], ended)
 
 
 def stop(lab: Lab) -> bool:
     """Stop the client and wait for its last answers; False when none was running."""
-    folder = _folder(lab)
-    process = _running(folder)
-    if process is None:
-        return False
-    os.kill(process, signal.SIGTERM)
-    deadline = time.monotonic() + 3 * ETCD_DEADLINE
-    while _running(folder) is not None:
-        if time.monotonic() > deadline:
-            raise FleetError(f"The traffic client (process {process}) does not stop.", kind="traffic_failed")
-        time.sleep(0.1)
-    return True
+    return background.stop(_folder(lab), 3 * ETCD_DEADLINE)
 
 
 def report(lab: Lab) -> int:
@@ -109,7 +70,7 @@ def report(lab: Lab) -> int:
     except FileNotFoundError as missing:
         raise FleetError("There was no traffic.", kind="no_traffic", remedy="lab/fleet traffic start") from missing
     print(json.dumps(summary, indent=2))
-    if summary["ended"] is None and _running(folder) is None:
+    if summary["ended"] is None and background.running(folder) is None:
         lab.say("the traffic client died; what it has not counted is unknown")
         return 1
     if summary["failed"] or summary["etcd_failed"]:
@@ -128,16 +89,3 @@ def _has_begun(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     return bool(summary["requests"] + summary["etcd_writes"])
-
-
-def _running(folder: Path) -> int | None:
-    """The process id of the living client, or None."""
-    try:
-        with (folder / "pid").open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read())
-    except FileNotFoundError:
-        return None
-    return None

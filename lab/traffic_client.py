@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import signal
 import socket
 import threading
 import time
@@ -146,11 +145,15 @@ def pace(pool: ThreadPoolExecutor, per_second: float, stop: threading.Event, wor
         stop.wait(max(0.0, began + number / per_second - time.monotonic()))
 
 
-def serve(folder: Path, load_balancer: str | None, endpoints: Sequence[str], rate: float, seconds: float) -> None:
-    """Send requests until SIGTERM, or for ``seconds``; the summary then says when it ended."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(
+    folder: Path,
+    load_balancer: str | None,
+    endpoints: Sequence[str],
+    rate: float,
+    seconds: float,
+    stop: threading.Event,
+) -> None:
+    """Send requests until told to stop, or for ``seconds``; the summary then says when it ended."""
     socket.setdefaulttimeout(WEB_TIMEOUT)
     record = Record(folder)
     record.write_summary(None)
