@@ -68,8 +68,8 @@ test-long: venv lab-packages ## Tests that take minutes each
 	@$(lanes) long
 
 .PHONY: lab
-lab: venv lab-packages ## Start the lab and leave it running; lab/fleet --help says more
-	@lab/fleet up
+lab: venv lab-packages ## Start the lab and leave it running, CLOUDS=1 with clouds around it; lab/fleet --help says more
+	@lab/fleet up $(if $(CLOUDS),--clouds)
 
 .PHONY: build
 build: venv ## Build the collection's artifact

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.bankops.fleet.lab import image, inventory, traffic
+from ansible_collections.bankops.fleet.lab import clouds, image, inventory, traffic
 from ansible_collections.bankops.fleet.lab.lifecycle import PROFILES, Lab
 from ansible_collections.bankops.fleet.lab.topology import DEFAULT_LAB
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--web", type=int, default=None, metavar="N", help="how many web hosts (3; 50 for bench)")
     up.add_argument("--only", default="", metavar="HOST,HOST", help="start only these hosts")
     up.add_argument("--fresh", action="store_true", help="replace hosts that already run")
+    up.add_argument("--clouds", action="store_true", help="and three clouds that list the hosts, and Falcon")
     command("down", "Stop the lab and remove everything of it but its images.")
     command("status", "Show each host and what it does.")
     ssh = command("ssh", "Log in to a host, or run what follows -- on it.")
@@ -86,16 +87,14 @@ def main(arguments: Sequence[str], checkout: Path) -> int:
 
 def _run(given: argparse.Namespace, lab: Lab) -> int:
     if given.command == "up":
-        web = given.web if given.web is not None else (50 if given.profile == "bench" else 3)
-        only = frozenset(name.strip() for name in given.only.split(",") if name.strip())
-        lab.up(given.profile, web, only, given.fresh)
-        say(f"inventory: {os.path.relpath(lab.folder)}")
-    elif given.command == "down":
+        _up(given, lab)
+    elif given.command in ("down", "clean"):
         traffic.stop(lab)
-        lab.down()
-    elif given.command == "clean":
-        traffic.stop(lab)
-        lab.clean()
+        clouds.stop(lab)
+        if given.command == "down":
+            lab.down()
+        else:
+            lab.clean()
     elif given.command == "status":
         return _status(lab)
     elif given.command == "ssh":
@@ -115,6 +114,19 @@ def _run(given: argparse.Namespace, lab: Lab) -> int:
         lab.required_description()
         print(json.dumps(inventory.as_script_output(json.loads((lab.run / "inventory.json").read_text()))))
     return 0
+
+
+def _up(given: argparse.Namespace, lab: Lab) -> None:
+    web = given.web if given.web is not None else (50 if given.profile == "bench" else 3)
+    only = frozenset(name.strip() for name in given.only.split(",") if name.strip())
+    lab.up(given.profile, web, only, given.fresh)
+    say(f"inventory: {os.path.relpath(lab.folder)}")
+    if given.clouds:
+        clouds.start(lab)
+        folder = os.path.relpath(lab.clouds)
+        say(f"inventory of the clouds: {folder}, after . {folder}/.environment")
+    else:
+        clouds.stop(lab)
 
 
 def _status(lab: Lab) -> int:

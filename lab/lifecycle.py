@@ -59,6 +59,7 @@ class Lab:
         self.name = name
         self.folder = checkout / ".lab" / name
         self.run = self.folder / ".run"  # hidden: Ansible reads every visible file of an inventory folder
+        self.clouds = self.folder / ".clouds"
         self.say = say
         self._podman: Podman | None = None
 
@@ -295,6 +296,7 @@ class Lab:
             "name": self.name,
             "profile": wanted.profile,
             "inventory": str(self.folder),
+            "clouds": {"inventory": str(self.clouds), "environment": str(self.clouds / ".environment")},
             "private_key": str(self.run / "id_ed25519"),
             "known_hosts": str(self.run / "known_hosts"),
             "allowed_signers": str(self.run / host_files.SIGNERS),

@@ -65,6 +65,8 @@ class Server:
     region: str
     tags: Mapping[str, str]
     state: str = "running"
+    private_ip: str = ""
+    """Empty for any of its subnet."""
     id: str = ""
 
 
@@ -116,6 +118,7 @@ class MotoCloud:
                 MinCount=1,
                 MaxCount=1,
                 TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+                **({"PrivateIpAddress": server.private_ip} if server.private_ip else {}),
             )
             server.id = ran["Instances"][0]["InstanceId"]
             if server.state == "stopped":
