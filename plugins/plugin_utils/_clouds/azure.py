@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_subscription import Subscription, for_each
@@ -149,7 +150,8 @@ def _read_subscriptions(entry: Entry) -> tuple[str, ...]:
 
 def _load(options: Options, scope: Scope) -> ResourceManager:
     try:
-        from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_calls import ResourceManager, Who
+        for library in ("azure.core", "azure.identity", "azure.mgmt.core"):
+            import_module(library)
     except ImportError as problem:
         raise SourceError(
             scope,
@@ -158,6 +160,8 @@ def _load(options: Options, scope: Scope) -> ResourceManager:
             kind="library_missing",
             remedy="Run pip install -r requirements-azure.txt of this collection.",
         ) from None
+    from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_calls import ResourceManager, Who
+
     place = options.place
     who = Who(options.tenant, options.client_id, place.authority)
     return ResourceManager(place.endpoint, place.audience, who)

@@ -15,22 +15,15 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from azure.core import PipelineClient
-from azure.core.credentials import AccessToken
-from azure.core.pipeline.policies import UserAgentPolicy
-from azure.core.rest import HttpRequest, HttpResponse
-from azure.identity import DefaultAzureCredential
-from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
-
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_errors import (
-    LIBRARY_ERRORS,
     NOT_REGISTERED,
+    OTHER_ERRORS,
     TOKEN,
     UNAUTHORIZED,
     MalformedError,
@@ -41,6 +34,16 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.azure_errors
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline, Refusal, retrying
+
+# Whoever reads a subscription has found out before that the libraries are there.
+with suppress(ImportError):
+    from azure.core import PipelineClient
+    from azure.core.credentials import AccessToken
+    from azure.core.exceptions import AzureError
+    from azure.core.pipeline.policies import UserAgentPolicy
+    from azure.core.rest import HttpRequest, HttpResponse
+    from azure.identity import DefaultAzureCredential
+    from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -225,6 +228,6 @@ def _place(url: str) -> tuple[str, str] | None:
 def _explaining(scope: Scope, call: str) -> Iterator[None]:
     try:
         yield
-    except LIBRARY_ERRORS as problem:
+    except (AzureError, *OTHER_ERRORS) as problem:
         # What the libraries say may hold more than belongs into a log.
         raise explained(problem, scope, call) from None

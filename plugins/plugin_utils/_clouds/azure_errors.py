@@ -12,26 +12,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    IncompleteReadError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from contextlib import suppress
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import decoded
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError, said
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Refusal
 
+# Whoever reads a subscription has found out before that the library is there.
+with suppress(ImportError):
+    from azure.core.exceptions import (
+        ClientAuthenticationError,
+        IncompleteReadError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    _CUT = (ServiceResponseError, IncompleteReadError)
+
 PAGE = "docs/inventory/azure.md"
 TOKEN = "the token of Azure"  # noqa: S105 - how a message names the call
 UNAUTHORIZED = 401
 NOT_REGISTERED = "MissingSubscriptionRegistration"
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
-_CUT = (ServiceResponseError, IncompleteReadError)
 _LOOK = "See who you are to Azure with the command az account show."
 # Code, kind and remedy; the first whose expression is the code. {call} and {account} are filled in.
 _CODES: tuple[tuple[str, str, str], ...] = (
@@ -91,7 +94,7 @@ class MalformedError(Exception):
 
 
 # A file of certificates that is not there is an OSError, and a claim of a challenge that is none a ValueError.
-LIBRARY_ERRORS = (AzureError, RefusedError, MalformedError, OSError, ValueError)
+OTHER_ERRORS = (RefusedError, MalformedError, OSError, ValueError)
 
 
 def judge(problem: Exception) -> Refusal | None:
@@ -157,7 +160,7 @@ def _without_token(problem: ClientAuthenticationError, scope: Scope) -> SourceEr
     elif re.search(r"Max retries exceeded|Connection|timed out|Failed to resolve", words):
         what, kind = f"{last}: {said(_reason(words))}", "unreachable"
     elif len(tried) > 1 or not tried:
-        names = ", ".join(dict.fromkeys(name for name, _ in tried)) or "the default credentials"
+        names = ", ".join(dict.fromkeys(name for name, _why in tried)) or "the default credentials"
         what, kind = f"nobody has credentials (tried {names})", "credentials_missing"
         remedy = f"Provide them by the environment, a workload or managed identity, or az login ({PAGE})."
     else:
