@@ -78,8 +78,8 @@ EXAMPLES = r"""
 RETURN = r"""
 seals:
   description:
-    - The seals of the plans that are sealed, whether by this task (C(new)) or before; C(made) says whether the bundle was
-      made by this task.
+    - The seals of the plans that are sealed, whether by this task (C(new)) or before; C(made) says whether the bundle
+      was made by this task.
   returned: always
   type: list
   elements: dict

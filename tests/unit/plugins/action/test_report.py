@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
-from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats import registry
+from ansible_collections.bankops.fleet.plugins.plugin_utils._report.formats import pdf, registry
 from ansible_collections.bankops.fleet.tests.fakes.controller import run_ansible
 from ansible_collections.bankops.fleet.tests.fakes.report_states import put_cycle
 
@@ -111,7 +111,7 @@ def test_a_pdf_without_its_library_is_refused_before_any_other_format_is_written
     def missing() -> None:
         raise FleetError("no WeasyPrint", kind="format_unavailable")
 
-    monkeypatch.setattr(registry.pdf, "require_weasyprint", missing)
+    monkeypatch.setattr(pdf, "require_weasyprint", missing)
     registry.check_formats(["html", "xlsx", "history"])
     with pytest.raises(FleetError, match="no WeasyPrint"):
         registry.check_formats(["html", "pdf"])
