@@ -18,6 +18,9 @@ def test_the_demo_patches_every_host_with_real_updates_and_no_failed_request() -
     try:
         done = subprocess.run([str(ROOT / "lab" / "demo")], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+        for cloud in ("aws", "azure", "gcp"):
+            assert f"@cloud_{cloud}:" in done.stdout
+        assert "findings: 1 unprotected" in done.stdout
         assert "6 verified = 6 hosts" in done.stdout
         assert "3 verified = 3 hosts" in done.stdout
         assert "with 0 failed requests" in done.stdout
