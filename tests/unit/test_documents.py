@@ -19,8 +19,8 @@ FAULTS = [f"fault-{number}" for number in range(1, 26)]
 ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 EXPLAINED_IN = (
-    *("when-things-go-wrong.md", "approval.md", "auditors.md", "coverage.md", "load-balancer.md", "reports.md"),
-    "state.md",
+    *("when-things-go-wrong.md", "approval.md", "auditors.md", "coverage.md", "inventory.md", "load-balancer.md"),
+    *("reports.md", "state.md"),
 )
 NEVER_SHOWN = {"signature_bad"}  # becomes approval_invalid or opening_invalid
 ELSEWHERE = re.compile(r"[a-z]+:")

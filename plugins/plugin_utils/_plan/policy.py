@@ -45,6 +45,7 @@ RUN_TIME = frozenset(
         "patch_replace",
         "patch_judge",
         "patch_user_requests",
+        "patch_report_formats",
         "patch_plan_digest",
         "patch_approve",
         "patch_approval_key",
