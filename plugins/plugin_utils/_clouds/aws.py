@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import chain
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_calls import (
     CONFIGURATION,
@@ -28,20 +26,16 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_options 
     read_options,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.parallel import side_by_side
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import ScopesError, SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
 # The most that each call may return on a page.
 INSTANCES_PER_PAGE = 1000
 MANAGED_PER_PAGE = 50
 ACCOUNTS_PER_PAGE = 20
-# Accounts that are entered side by side.
-AT_ONCE = 16
 
 
 class AwsSource:
@@ -66,7 +60,7 @@ class AwsSource:
         # An account that two profiles lead to is read once.
         scopes: dict[Scope, None] = {}
         problems: list[SourceError] = []
-        for outcome in _side_by_side(lambda account: self._enter(account, home, deadline), accounts):
+        for outcome in side_by_side(lambda account: self._enter(account, home, deadline), accounts):
             if isinstance(outcome, SourceError):
                 problems.append(outcome)
             elif isinstance(outcome, Exception):
@@ -202,29 +196,3 @@ class AwsSource:
 def read_source(entry: Entry, name: str, *, raw: bool) -> AwsSource:
     """The source that an entry of the inventory file describes; what is wrong with it is noted there."""
     return AwsSource(name, read_options(entry), raw=raw)
-
-
-def _side_by_side(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result | Exception]:
-    """What ``work`` returns or raises for each item, the first that is done first.
-
-    The threads are daemons: a service that hangs keeps no process from ending.
-    """
-    waiting: SimpleQueue[_Item] = SimpleQueue()
-    done: SimpleQueue[_Result | Exception] = SimpleQueue()
-    for item in items:
-        waiting.put(item)
-
-    def run() -> None:
-        while True:
-            try:
-                item = waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                done.put(work(item))
-            except Exception as problem:  # noqa: BLE001 - whoever reads the outcomes raises what he did not expect
-                done.put(problem)
-
-    for _thread in range(min(AT_ONCE, len(items))):
-        Thread(target=run, daemon=True).start()
-    return (done.get() for _item in items)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +19,13 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_instance
     read_page,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.parallel import side_by_side
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import ScopesError, SourceError, said
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
 
 # The most that the API returns on a page.
 INSTANCES_PER_PAGE = 500
-# Folders that are listed side by side.
-_AT_ONCE = 16
 LIST_INSTANCES = "compute.instances.aggregatedList"
 
 _READ_INSTANCES = "https://www.googleapis.com/auth/compute.readonly"
@@ -124,27 +122,25 @@ class GcpSource:
         projects: list[str] = []
         problems: list[SourceError] = []
         seen = set(parents)
-        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="gcp") as pool:
-            while parents:
-                folders: list[str] = []
-                for found in pool.map(lambda parent: self._children(resources, parent, deadline), parents):
-                    if isinstance(found, SourceError):
-                        problems.append(found)
-                    else:
-                        projects += found[0]
-                        folders += found[1]
-                parents = [folder for folder in dict.fromkeys(folders) if folder not in seen]
-                seen.update(parents)
+        while parents:
+            folders: list[str] = []
+            for found in side_by_side(lambda parent: self._children(resources, parent, deadline), parents):
+                if isinstance(found, SourceError):
+                    problems.append(found)
+                elif isinstance(found, Exception):
+                    raise found
+                else:
+                    projects += found[0]
+                    folders += found[1]
+            parents = [folder for folder in dict.fromkeys(folders) if folder not in seen]
+            seen.update(parents)
         return projects, problems
 
-    def _children(self, resources: Any, parent: str, deadline: Deadline) -> tuple[list[str], list[str]] | SourceError:
-        """The projects and the folders right below a parent, or why they cannot be listed."""
+    def _children(self, resources: Any, parent: str, deadline: Deadline) -> tuple[list[str], list[str]]:
+        """The projects and the folders right below a parent. Raises SourceError."""
         scope = Scope(self.name, parent)
-        try:
-            projects = self._listed(resources.projects(), "projects", "projectId", scope, deadline)
-            return projects, self._listed(resources.folders(), "folders", "name", scope, deadline)
-        except SourceError as problem:
-            return problem
+        projects = self._listed(resources.projects(), "projects", "projectId", scope, deadline)
+        return projects, self._listed(resources.folders(), "folders", "name", scope, deadline)
 
     def _listed(self, resource: Any, what: str, key: str, scope: Scope, deadline: Deadline) -> list[str]:
         fields = f"nextPageToken,{what}/{key}"

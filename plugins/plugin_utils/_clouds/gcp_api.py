@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.gcp_errors import explained, judge, malformed
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline, retrying
 
 _T = TypeVar("_T")
@@ -61,18 +62,26 @@ class Google:
     def pages(
         self, method: Callable[..., Any], scope: Scope, deadline: Deadline, **parameters: Any
     ) -> Iterator[dict[str, Any]]:
-        """The pages that a method of a service lists. Raises SourceError."""
+        """The pages that a method of a service lists. Raises SourceError, after some pages perhaps."""
+        seen = set()
         while True:
             request = method(**parameters)
+            if not deadline.left:
+                what, remedy = "the time was up before all was read", "Give it more time (timeout)."
+                raise SourceError(scope, request.methodId, what, kind="timed_out", remedy=remedy)
             execute = partial(request.execute, http=self._transport(deadline))
             page = _asked(execute, scope, request.methodId, deadline)
             # The library passes on as it is what is no JSON.
             if not isinstance(page, dict):
                 raise malformed("no JSON object", scope, request.methodId)
             yield page
-            if not page.get("nextPageToken"):
+            following = str(page.get("nextPageToken") or "")
+            if not following:
                 return
-            parameters["pageToken"] = page["nextPageToken"]
+            if following in seen:
+                raise malformed("the pages lead back to one that was read", scope, request.methodId)
+            seen.add(following)
+            parameters["pageToken"] = following
 
     def _transport(self, deadline: Deadline) -> _Transport:
         """That of this thread: to be connected again for each project would cost more than to read it."""

@@ -18,10 +18,10 @@ import pytest
 pytest.importorskip("googleapiclient")
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds import gcp
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import ScopesError, SourceError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.tests.fakes.authority import make_authority
-from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp.google import TOKEN, FakeGoogle, Trouble
+from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp.google import LIST_INSTANCES, TOKEN, FakeGoogle, Trouble
 from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp.state import Instance
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._clouds.gcp_sources import (
     PROJECT,
@@ -31,6 +31,7 @@ from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._clouds.g
     source_of,
 )
 
+FOLDERS = "cloudresourcemanager.folders.list"
 LISTED = f"source production, {PROJECT}: compute.instances.aggregatedList: "
 
 
@@ -43,10 +44,12 @@ def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGoog
 
 def problem_of(source: gcp.GcpSource, seconds: float = 20) -> SourceError:
     """What is said instead of machines."""
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises((SourceError, ScopesError)) as caught:
         read(source, seconds)
-    assert "ya29" not in caught.value.message + caught.value.remedy
-    return caught.value
+    found = caught.value
+    problem = found.problems[0] if isinstance(found, ScopesError) else found
+    assert "ya29" not in problem.message + problem.remedy
+    return problem
 
 
 @pytest.mark.parametrize(
@@ -176,6 +179,30 @@ def test_an_answer_that_never_comes_is_not_waited_for(google: FakeGoogle, spare:
     assert time.monotonic() - began < 3
     assert problem.kind == "timed_out"
     assert problem.message.endswith(": no answer in time")
+
+
+@pytest.mark.parametrize("method", [LIST_INSTANCES, FOLDERS])
+def test_pages_that_lead_back_are_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str) -> None:
+    with google_before(monkeypatch, tmp_path, proxy=True) as google:
+        fleet(google)
+        tokens = {None: "Ci-page-1", "Ci-page-1": "Ci-page-2", "Ci-page-2": "Ci-page-1"}
+        google.methods[method] = lambda call: {"nextPageToken": tokens[call.parameters.get("pageToken")]}
+        problem = problem_of(source_of(google, endpoint="", parents=["organizations/2000"]))
+        assert problem.kind == "answer_malformed"
+        assert problem.message.endswith(f"{method}: the answer is malformed: the pages lead back to one that was read")
+        assert len(google.calls(method)) == 3
+
+
+def test_pages_that_never_end_are_read_no_longer_than_there_is_time(google: FakeGoogle) -> None:
+    fleet(google)
+    google.methods[LIST_INSTANCES] = lambda _call: {"nextPageToken": f"Ci-page-{len(google.asked)}"}
+    source = source_of(google)
+    (scope,) = source.scopes(Deadline.after(20))
+    with pytest.raises(SourceError) as caught:
+        list(source.machines(scope, Deadline.after(0.5)))
+    assert caught.value.kind == "timed_out"
+    assert caught.value.message == f"{LISTED}the time was up before all was read"
+    assert caught.value.remedy == "Give it more time (timeout)."
 
 
 def test_a_server_that_does_not_listen_is_unreachable(google: FakeGoogle) -> None:
