@@ -48,6 +48,7 @@ def problem_of(source: gcp.GcpSource, seconds: float = 20) -> SourceError:
         read(source, seconds)
     found = caught.value
     problem = found.problems[0] if isinstance(found, ScopesError) else found
+    assert isinstance(problem, SourceError)
     assert "ya29" not in problem.message + problem.remedy
     return problem
 
