@@ -196,6 +196,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine im
     read_sources,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings import hosts_before
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 
@@ -240,7 +241,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             configuration,
             self._group_names,
             reserved={*self.inventory.groups, *(name for source in files for name in source.inventory.groups)},
-            taken=populate.identities(self.inventory),
+            earlier=hosts_before(self.inventory),
         )
         names = {host.name for host in population.hosts}
         own: dict[str, frozenset[str]] = {}

@@ -30,7 +30,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.retries import Deadline
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import DEFAULT_KEYS
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import NEVER, Identity
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import (
+    NEVER,
+    Identity,
+    normal_identity,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -51,7 +55,7 @@ class StaticSource:
     machines_by_name: dict[str, Identity] = field(default_factory=dict)
     """By the name of a host, the identity of its machine."""
     own: dict[str, frozenset[str]] = field(default_factory=dict)
-    """By host, the variables that its files give it, directly or by a group."""
+    """By host, the variables that its files give it, directly or by a group, but for an identity in other letters."""
 
     def scopes(self, _deadline: Deadline) -> Sequence[Scope]:
         """All files together, for a group may be spread over them."""
@@ -67,7 +71,12 @@ class StaticSource:
             if host.name not in NEVER:
                 machine = _machine(scope, host.name, variables)
                 self.machines_by_name[host.name] = machine.identity
-                self.own[host.name] = frozenset(variables)
+                corrected = {
+                    name
+                    for name, value in (("fleet_account", machine.account), ("fleet_instance_id", machine.instance_id))
+                    if _text(variables, name) not in ("", value)
+                }
+                self.own[host.name] = frozenset(variables.keys() - corrected)
                 machines.append(machine)
         self.inventory = inventory
         yield from machines
@@ -106,12 +115,17 @@ def _machine(scope: Scope, host: str, variables: Mapping[str, Any]) -> Machine:
     address = _text(variables, "ansible_host") or host
     transport = _choice(scope, host, variables, "fleet_transport", Transport)
     tags = variables.get("fleet_tags")
+    cloud, account, instance_id = normal_identity(
+        _choice(scope, host, variables, "fleet_cloud", Cloud) or Cloud.ONPREM,
+        _text(variables, "fleet_account"),
+        _text(variables, "fleet_instance_id") or host,
+    )
     return Machine(
-        cloud=_choice(scope, host, variables, "fleet_cloud", Cloud) or Cloud.ONPREM,
-        account=_text(variables, "fleet_account"),
+        cloud=Cloud(cloud),
+        account=account,
         region=_text(variables, "fleet_region"),
         zone=_text(variables, "fleet_zone"),
-        instance_id=_text(variables, "fleet_instance_id") or host,
+        instance_id=instance_id,
         name=_text(variables, "fleet_name") or host,
         power=_choice(scope, host, variables, "fleet_power", Power) or Power.RUNNING,
         os=_text(variables, "fleet_os") or UNKNOWN,

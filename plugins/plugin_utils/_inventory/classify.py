@@ -23,6 +23,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.condition
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import Placement
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, is_address
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings import path_of, refuse, unite
 
 if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
@@ -93,23 +94,28 @@ class Population:
 
 
 def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configuration) -> Population:
-    """The population of what was read. The scopes may come in any order: the outcome is the same."""
+    """The population of what was read. The scopes may come in any order: the outcome is the same.
+
+    Raises FleetError (``bad_inventory``) where sources contradict each other on a machine.
+    """
     seen: dict[Identity, list[tuple[Scope, Machine]]] = defaultdict(list)
     # Who was asked account by account knows more of a machine than a file does.
     for scope, machines in sorted(found.items(), key=lambda item: (not item[0].account, str(item[0]))):
         for machine in machines:
             seen[machine.identity].append((scope, machine))
     population = Population()
+    contradictions = []
     for sightings in seen.values():
-        scope, machine = sightings[0]
-        placement = configuration.mapping.place(scope.source, machine)
+        machine, placement, faults = unite(sightings, configuration.mapping)
+        contradictions += faults
         if (configuration.include and not any_holds(configuration.include, machine, placement)) or any_holds(
             configuration.exclude, machine, placement
         ):
             population.excluded += 1
         else:
-            scopes = dict.fromkeys(_path(scope) for scope, _machine in sightings)
+            scopes = dict.fromkeys(path_of(scope) for scope, _machine in sightings)
             population.hosts.append(_host(machine, placement, tuple(scopes), configuration))
+    refuse(contradictions)
     return population
 
 
@@ -156,7 +162,3 @@ def _transport(machine: Machine, address: str, preferred: Sequence[Transport]) -
         if (address and transport is Transport.SSH) or transport in machine.managed_by:
             return transport.value
     return UNKNOWN
-
-
-def _path(scope: Scope) -> str:
-    return "/".join(part for part in (scope.source, scope.account, scope.region) if part)

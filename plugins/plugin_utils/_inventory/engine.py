@@ -32,6 +32,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups im
     groups_of,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, host_names
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings import (
+    Earlier,
+    contradictions_to,
+    refuse,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 if TYPE_CHECKING:
@@ -118,26 +123,28 @@ def named_population(
     groups: GroupNames,
     *,
     reserved: Collection[str],
-    taken: Mapping[str, Identity],
+    earlier: Mapping[str, Earlier],
 ) -> Population:
     """The population of a reading, in the order of its names, each host with its groups.
 
-    ``reserved`` and ``taken`` are names of groups and hosts that there are already (see ``host_names``); a machine that
-    has a name keeps it.
-    Raises FleetError (``bad_inventory``) when files give one name to two machines.
+    ``reserved`` are names of groups and ``earlier`` the hosts that there are already; a machine that has a name keeps
+    it, and what is said of it there must be the same.
+    Raises FleetError (``bad_inventory``) when files give one name to two machines, or machines are contradicted.
     """
     population = classify(reading.machines, configuration)
     if configuration.sensors:
         of_sensors = {source.name for source in configuration.sensors}
         whole = all(problem.scope.source not in of_sensors for problem in reading.problems)
         mark_sensors(population, chain.from_iterable(reading.sensors.values()), whole=whole)
+    _join_earlier(population, earlier)
     reserved = {*reserved, *ALWAYS, UNPROTECTED}
     for host in population.hosts:
         host.groups = tuple(groups_of(host, groups))
         reserved.update(host.groups)
-    in_files = _names_in_files(configuration)
+    taken = {name: host.identity for name, host in earlier.items()}
+    in_files = _names_in_files(configuration, taken)
     fixed = {**{identity: name for name, identity in taken.items()}, **in_files}
-    taken = {**taken, **{name: identity for identity, name in in_files.items()}}
+    taken.update({name: identity for identity, name in in_files.items()})
     others = [host for host in population.hosts if host.machine.identity not in fixed]
     names = host_names([host.machine for host in others], configuration.hostnames, reserved=reserved, taken=taken)
     for host, name in zip(others, names, strict=True):
@@ -148,10 +155,23 @@ def named_population(
     return population
 
 
-def _names_in_files(configuration: Configuration) -> dict[Identity, str]:
+def _join_earlier(population: Population, earlier: Mapping[str, Earlier]) -> None:
+    """Mark the machines that earlier inventories have as seen there too."""
+    by_identity = {host.identity: host for host in earlier.values()}
+    contradictions: list[str] = []
+    for host in population.hosts:
+        before = by_identity.get(host.machine.identity)
+        if before:
+            contradictions += contradictions_to(before, host.machine, host.placement)
+            host.seen_by = tuple(dict.fromkeys((*before.seen_by, *host.seen_by)))
+    refuse(contradictions)
+
+
+def _names_in_files(configuration: Configuration, taken: Mapping[str, Identity]) -> dict[Identity, str]:
     """The names that files give their machines. To Ansible one name is one host, whatever else is said of it."""
     fixed: dict[Identity, str] = {}
-    identities: dict[str, Identity] = {}
+    # A host that does not say which machine it is may be the one of the file.
+    identities = {name: identity for name, identity in taken.items() if any(identity)}
     for source in configuration.files:
         for name, identity in source.machines_by_name.items():
             if identities.setdefault(name, identity) != identity or fixed.setdefault(identity, name) != name:

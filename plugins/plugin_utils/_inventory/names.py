@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Cloud, Machine
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean
 
@@ -38,6 +38,11 @@ _LONGEST = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 Identity = tuple[str, str, str]
+
+
+def normal_identity(cloud: str, account: str, instance_id: str) -> Identity:
+    """An identity as its cloud writes it: none of them tells upper from lower case."""
+    return (cloud, account, instance_id) if cloud == Cloud.ONPREM else (cloud, account.lower(), instance_id.lower())
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ except ImportError:
     _no_template, _anything = str, wrap_var
 else:
     _no_template, _anything = trust_as_template, str
+_WAYS = ("ansible_host", "fleet_transport")
 _PLAIN = re.compile(r"[\w .:/+=,@-]*")
 
 
@@ -103,15 +104,17 @@ def add_hosts(inventory: Any, hosts: Iterable[Host], *, own: Mapping[str, Collec
     """Add named hosts with their variables and groups.
 
     ``inventory`` is Ansible's InventoryData; ``own`` are the variables that hosts of files bring along, which stay as
-    they are. A variable is put where Ansible's own method would put it: that method copies and marks every value of
-    every host, which takes longer than all else here.
+    they are. Of a host that others saw too they say the way to it alone: the rest was decided with the others.
+    A variable is put where Ansible's own method would put it: that method copies and marks every value of every host,
+    which takes longer than all else here.
     """
     groups = {name: inventory.groups[inventory.add_group(name)] for name in ALWAYS}
     for host in hosts:
         added = inventory.hosts[inventory.add_host(host.name)]
         variables = variables_of(host, raw=raw)
         for name in own.get(host.name, ()):
-            variables.pop(name, None)
+            if name in _WAYS or not host.is_duplicate:
+                variables.pop(name, None)
         added.vars.update(variables)
         for name in host.groups:
             if name not in groups:
@@ -158,15 +161,6 @@ def record_merged_groups(inventory: Any, names: Mapping[str, list[str]]) -> None
         variables = inventory.groups["all"].vars
         found = as_data(dict(islice(names.items(), MOST)))
         variables["fleet_merged_groups"] = {**variables.get("fleet_merged_groups", {}), **found}
-
-
-def identities(inventory: Any) -> dict[str, tuple[str, str, str]]:
-    """Whose the names are that earlier inventory files gave; hosts of other inventories are not told apart."""
-    return {
-        name: (host.vars["fleet_cloud"], host.vars["fleet_account"], host.vars["fleet_instance_id"])
-        for name, host in inventory.hosts.items()
-        if {"fleet_cloud", "fleet_account", "fleet_instance_id"} <= host.vars.keys()
-    }
 
 
 def plain(value: Any) -> Any:

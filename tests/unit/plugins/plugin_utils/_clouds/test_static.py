@@ -29,6 +29,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import read_configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine import named_population, read_sources
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames
+from ansible_collections.bankops.fleet.tests.fakes.machines import machine
 
 NAME = "clouds.multicloud.yml"
 ONPREM = """
@@ -104,12 +105,60 @@ def test_a_template_is_not_evaluated_and_says_nothing(tmp_path: Path) -> None:
     assert one.placement["tenant"] == ""
 
 
+def test_identities_are_written_as_their_clouds_do(tmp_path: Path) -> None:
+    text = "web1 fleet_cloud=azure fleet_account=AB-1 fleet_instance_id=CD-2\nPC1 fleet_account=DC1\n"
+    found = source(tmp_path, text)
+    assert [each.identity for each in machines(found).values()] == [("azure", "ab-1", "cd-2"), ("onprem", "DC1", "PC1")]
+    assert {"fleet_account", "fleet_instance_id"}.isdisjoint(found.own["web1"])
+    assert "fleet_account" in found.own["PC1"]
+
+
+CLAIM = "db1 fleet_cloud=aws fleet_account=1 fleet_instance_id=i-1 ansible_host=db1.lan "
+
+
+def joined(folder: Path, text: str, seen: Machine) -> InventoryData:
+    """The inventory of a file beside a cloud that lists a machine."""
+    source(folder, text)
+    configuration = read_configuration(
+        {"sources": [{"type": "static", "files": ["0.ini"]}]}, str(folder / NAME), DataLoader()
+    )
+    reading = read_sources(configuration)
+    reading.machines[Scope("cloud", "1", "east")] = [seen]
+    population = named_population(reading, configuration, GroupNames(to_safe_group_name), reserved=(), earlier={})
+    inventory = InventoryData()
+    (found,) = configuration.files
+    populate.add_files(inventory, found.inventory, ())
+    populate.add_hosts(inventory, population.hosts, own=found.own, raw=False)
+    return inventory
+
+
+def test_groups_and_variables_of_a_host_that_a_cloud_lists_say_the_same(tmp_path: Path) -> None:
+    seen = machine("i-1", account="1", power=Power.STOPPED)
+    inventory = joined(tmp_path, CLAIM + "fleet_power=running fleet_wave=canary\n", seen)
+    variables = inventory.hosts["db1"].vars
+    assert (variables["fleet_power"], variables["fleet_tenant"], variables["fleet_wave"]) == (
+        *("stopped", "alpha"),
+        "canary",
+    )
+    assert variables["ansible_host"] == "db1.lan"
+    groups = {group.name for group in inventory.hosts["db1"].get_groups()}
+    assert {"fleet_stopped", "fleet_duplicate", "tenant_alpha", "wave_canary"} <= groups
+    assert "fleet" not in groups
+
+
+@pytest.mark.parametrize("said", ["fleet_tenant=beta", "fleet_region=us-east-1"])
+def test_a_file_that_contradicts_the_cloud_is_refused(tmp_path: Path, said: str) -> None:
+    with pytest.raises(FleetError) as caught:
+        joined(tmp_path, CLAIM + said + "\n", machine("i-1", account="1"))
+    assert said.partition("=")[2] + " by static" in caught.value.message
+
+
 def filled(folder: Path, *contents: str, **options: Any) -> tuple[InventoryData, Population]:
     source(folder, *contents)
     entry = {"type": "static", "files": sorted(path.name for path in folder.glob("[0-9].*"))}
     configuration = read_configuration({"sources": [entry], **options}, str(folder / NAME), DataLoader())
     population = named_population(
-        read_sources(configuration), configuration, GroupNames(to_safe_group_name), reserved=(), taken={}
+        read_sources(configuration), configuration, GroupNames(to_safe_group_name), reserved=(), earlier={}
     )
     inventory = InventoryData()
     (found,) = configuration.files

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configura
     Configuration,
     read_configuration,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity
 from ansible_collections.bankops.fleet.tests.fakes.machines import machine
 
 FILE = "clouds.multicloud.yml"
@@ -69,9 +72,19 @@ machines: st.SearchStrategy[Machine] = st.builds(
     managed_by=st.sampled_from([(), (Transport.SSM,)]),
 )
 
+
+def _agreed(reading: dict[Scope, list[Machine]]) -> dict[Scope, list[Machine]]:
+    """The same, but that all who saw a machine say the same of its tags."""
+    tags: dict[Identity, Mapping[str, str]] = {}
+    return {
+        scope: [replace(each, tags=tags.setdefault(each.identity, each.tags)) for each in found]
+        for scope, found in reading.items()
+    }
+
+
 readings: st.SearchStrategy[dict[Scope, list[Machine]]] = st.dictionaries(
     st.builds(Scope, st.sampled_from(["one", "two"]), st.sampled_from(["1", "2"]), st.sampled_from(["east", "west"])),
     st.lists(machines, max_size=8),
     max_size=4,
-)
+).map(_agreed)
 """What several scopes named, with machines that are in more than one of them."""

@@ -16,6 +16,7 @@ from ansible.plugins.inventory import to_safe_group_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
     Cloud,
@@ -169,6 +170,23 @@ def test_a_machine_that_comes_on_two_pages_of_one_scope_is_no_duplicate() -> Non
 def test_a_cloud_knows_better_than_a_file_whether_a_machine_runs() -> None:
     scopes = {Scope("a-file"): [machine()], EAST: [machine(power=Power.STOPPED)]}
     assert classify(scopes, configured()).hosts[0].machine.power is Power.STOPPED
+
+
+def test_what_two_sources_know_of_a_machine_is_united() -> None:
+    found = {EAST: [machine(private_ip="", managed_by=(Transport.SSM,))], WEST: [machine(tags={}, private_ip="")]}
+    (host,) = classify(found, configured()).hosts
+    assert (host.placement.tenant, host.transport, host.machine.managed_by) == ("alpha", "ssm", (Transport.SSM,))
+
+
+@pytest.mark.parametrize("given", [{"tags": {"tenant": "beta"}}, {"region": "us-east-1"}, {"placement": {"wave": "b"}}])
+def test_sources_that_contradict_each_other_are_both_named(given: dict[str, Any]) -> None:
+    one = machine(tags={"tenant": "alpha", "wave": "a"})
+    with pytest.raises(FleetError) as caught:
+        classify({EAST: [one], WEST: [replace(one, **given)]}, configured())
+    assert caught.value.kind == "bad_inventory"
+    assert f"aws {ACCOUNT} i-1: " in caught.value.message
+    for scope in ("audit", "production"):
+        assert f"by {scope}/{ACCOUNT}/east" in caught.value.message
 
 
 def test_one_id_in_two_accounts_or_clouds_is_two_machines() -> None:

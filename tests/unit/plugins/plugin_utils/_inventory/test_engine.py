@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import (
+    Cloud,
     Machine,
     Power,
     Scope,
@@ -37,6 +38,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine im
     read_sources,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups import GroupNames
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings import hosts_before
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import incomplete_gate, parts_of
 from ansible_collections.bankops.fleet.tests.fakes.machines import FakeSource, failure, fleet, machine
 
@@ -221,7 +223,7 @@ def test_no_secret_of_the_environment_makes_a_key(tmp_path: Path, monkeypatch: p
 
 def named(machines: dict[Scope, list[Machine]], configuration: Configuration | None = None) -> Population:
     return named_population(
-        Reading("now", machines), configuration or configured(), GroupNames(to_safe_group_name), reserved=(), taken={}
+        Reading("now", machines), configuration or configured(), GroupNames(to_safe_group_name), reserved=(), earlier={}
     )
 
 
@@ -233,7 +235,7 @@ def test_every_machine_is_a_host_of_the_inventory_and_the_order_of_sources_chang
     found = named(reading)
     inventory = filled(found)
     identities = {each.identity for machines in reading.values() for each in machines}
-    assert len(inventory.hosts) == len(identities) == len(populate.identities(inventory))
+    assert len(inventory.hosts) == len(identities) == len({each.identity for each in hosts_before(inventory).values()})
     assert {host.name for host in found.hosts} == inventory.hosts.keys()
     assert not inventory.hosts.keys() & inventory.groups.keys()
     shuffled = list(reading.items())
@@ -347,13 +349,50 @@ def test_every_file_has_a_record_of_its_population() -> None:
     assert inventory.groups["all"].vars["fleet_merged_groups"] == {"tenant_one": ["a", "b"], "tenant_two": ["a", "b"]}
 
 
-def test_two_files_do_not_make_one_host_of_two_machines() -> None:
-    inventory = filled(named({EAST: [machine("i-1", name="web")]}))
-    second = named_population(
-        Reading("now", {WEST: [machine("i-2", name="web"), machine("i-1", name="web")]}),
+def second(inventory: InventoryData, *machines: Machine) -> list[tuple[str, str]]:
+    """The names that machines of a second inventory get."""
+    found = named_population(
+        Reading("now", {WEST: list(machines)}),
         configured(),
         GroupNames(to_safe_group_name),
         reserved=inventory.groups,
-        taken=populate.identities(inventory),
+        earlier=hosts_before(inventory),
     )
-    assert [(host.name, host.machine.instance_id) for host in second.hosts] == [("web", "i-1"), ("web_i-2", "i-2")]
+    populate.add_hosts(inventory, found.hosts, own={}, raw=False)
+    return [(host.name, host.machine.instance_id) for host in found.hosts]
+
+
+def test_two_files_do_not_make_one_host_of_two_machines() -> None:
+    inventory = filled(named({EAST: [machine("i-1", name="web")]}))
+    assert second(inventory, machine("i-2", name="web"), machine("i-1", name="web")) == [
+        ("web", "i-1"),
+        ("web_i-2", "i-2"),
+    ]
+
+
+def test_a_machine_of_two_files_is_a_duplicate_and_they_must_not_contradict_each_other() -> None:
+    inventory = filled(named({EAST: [machine("i-1", name="web")]}))
+    second(inventory, machine("i-1"))
+    assert [host.name for host in inventory.groups["fleet_duplicate"].get_hosts()] == ["web"]
+    assert inventory.hosts["web"].vars["fleet_seen_by"] == ["an earlier inventory", "cloud/1/west"]
+    for other in (machine("i-1", tags={"tenant": "beta"}), machine("i-1", power=Power.STOPPED)):
+        with pytest.raises(FleetError, match=r"(tenant is beta|power is stopped) here, and .* in an earlier inventory"):
+            second(inventory, other)
+
+
+def test_a_tag_takes_no_host_of_another_inventory() -> None:
+    inventory = InventoryData()
+    inventory.add_host("db")
+    inventory.set_variable("db", "fleet_tenant", "beta")
+    assert second(inventory, machine("i-1", name="db")) == [("db_i-1", "i-1")]
+
+
+@pytest.mark.parametrize("holder", ["db", "ours"])
+def test_a_host_of_another_inventory_that_says_which_machine_it_is_is_that_machine(holder: str) -> None:
+    inventory = InventoryData()
+    inventory.add_host("db", inventory.add_group("ours"))
+    said = {"fleet_cloud": "azure", "fleet_account": "AB", "fleet_instance_id": "CD", "fleet_tenant": "{{ owner }}"}
+    for name, value in said.items():
+        inventory.set_variable(holder, name, value)
+    assert second(inventory, machine("cd", cloud=Cloud.AZURE, account="ab", name="x")) == [("db", "cd")]
+    assert [host.name for host in inventory.groups["fleet_duplicate"].get_hosts()] == ["db"]
