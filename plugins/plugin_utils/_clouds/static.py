@@ -38,6 +38,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import printable, show
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_RESULTS = frozenset({"fleet_incomplete", "fleet_merged_groups", "fleet_population", "fleet_seen_by", "fleet_sensor"})
 # Ansible's loader of plugins was not made for threads.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -90,6 +91,7 @@ class StaticSource:
                 raise _unreadable(scope, file, said(problem)) from problem
             if not readable:
                 raise _unreadable(scope, file, "Ansible cannot read it, and has said why")
+            _refuse_results(scope, file, inventory)
         inventory.reconcile_inventory()
         return inventory
 
@@ -158,6 +160,20 @@ def _choice(scope: Scope, host: str, variables: Mapping[str, Any], name: str, ch
             remedy=f"Write one of {', '.join(choices)}.",
         )
     return choices(value)
+
+
+def _refuse_results(scope: Scope, file: str, inventory: Any) -> None:
+    """Refuse a file that says what only a reading can: it could say that nobody is missing."""
+    for kind, members in (("group", inventory.groups), ("host", inventory.hosts)):
+        for name, each in members.items():
+            for variable in sorted(_RESULTS & each.vars.keys()):
+                raise SourceError(
+                    scope,
+                    printable(file),
+                    f"{kind} {show(name)}: {variable} is what an inventory is found to be, and no file's to say",
+                    kind="answer_malformed",
+                    remedy="Remove the variable.",
+                )
 
 
 def _unreadable(scope: Scope, file: str, what: str) -> SourceError:

@@ -32,6 +32,8 @@ TYPES = (*CLOUDS, FALCON, STATIC)
 FAIL, MARK = "fail", "mark"
 ADDRESSES = ("private_ip", "private_dns", "public_ip", "public_dns")
 """What becomes ``ansible_host``, the first that a machine has; ``name`` only where the file says so."""
+OURS = "fleet_"
+"""How the names of variables begin by which hosts are told apart, placed, and known to be all."""
 OF_ANSIBLE = (
     *("plugin", "compose", "groups", "keyed_groups", "strict", "use_extra_vars", "leading_separator"),
     *("cache", "cache_plugin", "cache_timeout", "cache_connection", "cache_prefix"),
@@ -145,6 +147,8 @@ def _check_constructed(entry: Entry) -> None:
         for key, value in given.items() if given else ():
             if given and not isinstance(value, (str, bool)):
                 given.fault(key, "is no expression", "Write a Jinja expression without braces.")
+            elif given and option == "compose" and key.startswith(OURS):
+                given.fault(key, "is a variable that is decided here", "Use mapping or placement, or another name.")
     for keyed in entry.entries("keyed_groups"):
         keyed.text("key")
         if not keyed.has("key"):

@@ -140,19 +140,25 @@ def add_files(inventory: Any, files: Any, left_out: Iterable[str]) -> None:
 
 def mark_incomplete(inventory: Any, missing: Mapping[str, str]) -> None:
     """Say in ``fleet_incomplete`` of all hosts what is missing, beside what other sources said."""
-    variables = inventory.groups["all"].vars
-    said = variables.get("fleet_incomplete")
-    if said and not isinstance(said, Mapping):
-        said = {"another inventory source": said}
     more = len(missing) - MOST
     rest = {"others": f"{more} more parts of the sources"} if more > 0 else {}
-    variables["fleet_incomplete"] = {**(said or {}), **as_data(dict(islice(missing.items(), MOST))), **rest}
+    ours = {**as_data(dict(islice(missing.items(), MOST))), **rest}
+    everybody = inventory.groups["all"]
+    for each in (everybody, *inventory.groups.values(), *inventory.hosts.values()):
+        # What a host or a group says of it stands before what holds for all.
+        if each is everybody or "fleet_incomplete" in each.vars:
+            said = each.vars.get("fleet_incomplete")
+            if said and not isinstance(said, Mapping):
+                said = {"another inventory source": said}
+            each.vars["fleet_incomplete"] = {**(said or {}), **ours}
 
 
 def record_population(inventory: Any, record: Mapping[str, Any]) -> None:
     """Add a file's record to ``fleet_population`` of all hosts, which has one for each inventory file."""
     variables = inventory.groups["all"].vars
-    variables["fleet_population"] = [*variables.get("fleet_population", ()), as_data(dict(record))]
+    said = variables.get("fleet_population")
+    # What no file of ours said is no record.
+    variables["fleet_population"] = [*(said if isinstance(said, list) else ()), as_data(dict(record))]
 
 
 def record_merged_groups(inventory: Any, names: Mapping[str, list[str]]) -> None:
@@ -160,7 +166,8 @@ def record_merged_groups(inventory: Any, names: Mapping[str, list[str]]) -> None
     if names:
         variables = inventory.groups["all"].vars
         found = as_data(dict(islice(names.items(), MOST)))
-        variables["fleet_merged_groups"] = {**variables.get("fleet_merged_groups", {}), **found}
+        said = variables.get("fleet_merged_groups")
+        variables["fleet_merged_groups"] = {**(said if isinstance(said, Mapping) else {}), **found}
 
 
 def plain(value: Any) -> Any:

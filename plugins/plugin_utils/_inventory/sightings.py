@@ -65,7 +65,9 @@ def unite(sightings: Sequence[tuple[Scope, Machine]], mapping: TagMapping) -> tu
     faults += _contradiction(
         first.identity, "region", _by_value((scope, machine.region) for scope, machine in sightings)
     )
-    addresses = {name: next(filter(None, (getattr(each, name) for each in machines)), "") for name in _ADDRESSES}
+    addresses: dict[str, Any] = {
+        name: next(filter(None, (getattr(each, name) for each in machines)), "") for name in _ADDRESSES
+    }
     ways = tuple(dict.fromkeys(chain.from_iterable(machine.managed_by for machine in machines)))
     return replace(first, managed_by=ways, **addresses), Placement(**found), faults
 

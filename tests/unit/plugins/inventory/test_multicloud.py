@@ -29,7 +29,7 @@ PLAYBOOK = """
   tasks:
     - name: Show
       ansible.builtin.debug:
-        msg: "{{ [fleet_tags, fleet_name, fleet_tenant, fleet_raw, fleet_joined, fleet_resource] }}"
+        msg: "{{ [fleet_tags, fleet_name, fleet_tenant, fleet_raw, joined, fleet_resource] }}"
     - name: Show as variables
       ansible.builtin.debug:
         var: hostvars[inventory_hostname]
@@ -63,7 +63,7 @@ def hostile(lab: Programs, harm: Path) -> Machine:
             ]
         },
         raw=True,
-        compose={"fleet_joined": "fleet_tags.a ~ fleet_tags.b"},
+        compose={"joined": "fleet_tags.a ~ fleet_tags.b"},
         keyed_groups=[{"prefix": "tag", "key": "fleet_tags"}],
         groups={"of_the_attack": "'touch' in fleet_name"},
     )

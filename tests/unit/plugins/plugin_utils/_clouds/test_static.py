@@ -213,6 +213,10 @@ def test_one_machine_under_two_names_is_refused(tmp_path: Path) -> None:
         ("web: {hosts: {db1: {fleet_power: on}}}\n", "host db1: fleet_power is True"),
         ("db1 fleet_transport=telnet\n", "host db1: fleet_transport is telnet"),
         ("[web\ndb1\n", "0.ini: "),
+        ("db1 fleet_incomplete={}\n", "0.ini: host db1: fleet_incomplete is what an inventory is found to be"),
+        ("all: {vars: {fleet_population: 5}}", "0.yml: group all: fleet_population is what an inventory"),
+        ("web: {vars: {fleet_merged_groups: [1]}}", "0.yml: group web: fleet_merged_groups is what an inventory"),
+        ("db1 fleet_sensor=x\n", "0.ini: host db1: fleet_sensor is what an inventory is found to be"),
         ("web: {hosts: [\n", "0.yml: "),
     ],
 )

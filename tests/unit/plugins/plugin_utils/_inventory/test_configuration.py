@@ -96,6 +96,11 @@ def test_what_a_source_says_of_placement_is_kept_by_its_name() -> None:
             "include[0].account: 123456789012: is no list of texts. Write it like ['production'].",
         ),
         ({"compose": ["x"]}, "compose: ['x']: is no mapping. Write keys and values."),
+        (
+            {"compose": {"fleet_incomplete": "{}"}},
+            "compose.fleet_incomplete: {}: is a variable that is decided here. "
+            "Use mapping or placement, or another name.",
+        ),
         ({"groups": {"web": 1}}, "groups.web: 1: is no expression. Write a Jinja expression without braces."),
         (
             {"keyed_groups": [{"prefix": "x"}]},

@@ -331,6 +331,29 @@ def test_what_is_incomplete_is_added_to_what_others_said() -> None:
     }
 
 
+def test_no_host_and_no_group_says_that_nothing_is_missing_when_something_is() -> None:
+    inventory = InventoryData()
+    inventory.add_host("db1", inventory.add_group("dbs"))
+    for holder, said in (("db1", {}), ("dbs", "the mainframe")):
+        inventory.set_variable(holder, "fleet_incomplete", said)
+    populate.mark_incomplete(inventory, {"source a": "x"})
+    assert inventory.hosts["db1"].vars["fleet_incomplete"] == {"source a": "x"}
+    assert inventory.groups["dbs"].vars["fleet_incomplete"] == {
+        "another inventory source": "the mainframe",
+        "source a": "x",
+    }
+
+
+def test_what_others_call_a_record_is_none() -> None:
+    inventory = InventoryData()
+    inventory.set_variable("all", "fleet_population", 5)
+    inventory.set_variable("all", "fleet_merged_groups", [1])
+    populate.record_population(inventory, {"inventory": "one"})
+    populate.record_merged_groups(inventory, {"tenant_a": ["a", "b"]})
+    assert inventory.groups["all"].vars["fleet_population"] == [{"inventory": "one"}]
+    assert inventory.groups["all"].vars["fleet_merged_groups"] == {"tenant_a": ["a", "b"]}
+
+
 def test_what_every_host_has_grows_with_no_number_of_failures_or_names() -> None:
     inventory = InventoryData()
     populate.mark_incomplete(inventory, {f"source {number}": "x" for number in range(400)})
