@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.lists impo
     VARIABLES,
     latest_plan_of,
     listed_of,
+    readings_of,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model import (
     Finding,
@@ -41,6 +42,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
 
 SHOWN_NAMES = 5
+BOUNDS = {"stale_days": (1, 365), "timeout": (1, 3600)}
+"""What options may be, from and to."""
 
 
 class ActionModule(FleetAction):
@@ -59,9 +62,11 @@ class ActionModule(FleetAction):
     }
 
     def act(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        check_bounds(arguments)
         now, state = datetime.now(timezone.utc), self.state(variables)
         hosts = self._hosts(variables)
         incomplete = parts_of(values.get("fleet_incomplete") for values in hosts.values())
+        readings = readings_of(self.variable(variables, "fleet_population"))
         reading = self._sensors(arguments, variables)
         found = reconcile(
             (listed_of(host, values) for host, values in hosts.items()),
@@ -71,6 +76,7 @@ class ActionModule(FleetAction):
             now=now,
             stale_days=arguments["stale_days"],
             incomplete=bool(incomplete),
+            readings=readings,
         )
         looked = Looked(
             read=f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -78,6 +84,7 @@ class ActionModule(FleetAction):
             sensors=len(reading.sensors.all) if reading else None,
             sources=reading.scopes if reading else (),
             incomplete=incomplete,
+            inventory=readings.moments,
         )
         chosen = choose(found, arguments["tenants"])
         self.show(list(render_looked(looked)))
@@ -116,6 +123,15 @@ class ActionModule(FleetAction):
             return {each.tenant: Recorded.NOWHERE for each in found}
         provenance = read_provenance(Path.cwd())
         return {each.tenant: record_coverage(state, each, looked, provenance) for each in found}
+
+
+def check_bounds(arguments: Mapping[str, t.Any]) -> None:
+    """Raise FleetError of kind ``bad_argument`` for what would protect everybody, or wait for ever."""
+    for name, (least, most) in BOUNDS.items():
+        if not least <= arguments[name] <= most:
+            raise FleetError(
+                f"{name} is {arguments[name]}.", kind="bad_argument", remedy=f"Choose a number from {least} to {most}."
+            )
 
 
 def latest_plans(state: State, tenants: Sequence[str]) -> dict[str, LatestPlan]:

@@ -69,6 +69,12 @@ class Machine:
     """The Auto Scaling group, scale set or managed instance group that it belongs to."""
     managed_by: tuple[Transport, ...] = ()
     """The cloud's own ways to run commands on it, as far as the source knows that they work."""
+    not_managed_by: tuple[Transport, ...] = ()
+    """Those that the source asked about it, and that do not work."""
+    is_listed: bool = True
+    """False where the cloud itself does not list it, and one of its ways reaches it all the same: it is no host."""
+    sensor_id: str = ""
+    """Which sensor it has, where its source says so; only the users' files do."""
     placement: Mapping[str, str] = field(default_factory=dict)
     """What its source itself says of its place (``tenant``, ``wave``, …), before any tag; only the users' files do."""
     raw: Any = None

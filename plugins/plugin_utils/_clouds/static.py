@@ -134,6 +134,7 @@ def _machine(scope: Scope, host: str, variables: Mapping[str, Any]) -> Machine:
         tags={str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else {},
         private_ip=address,
         managed_by=(transport,) if transport else (),
+        sensor_id=_text(variables, "fleet_sensor_id"),
         placement={part: _text(variables, f"fleet_{part}") for part in DEFAULT_KEYS},
     )
 

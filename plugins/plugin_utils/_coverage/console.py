@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model import Finding, Looked, Row, TenantCoverage
@@ -33,6 +34,9 @@ def render_looked(looked: Looked) -> Iterator[str]:
     else:
         cids = ", ".join(f"{show(each['cid'] or each['source'])} {each['sensors']}" for each in looked.sources)
         yield f"sensors: {looked.sensors} (CIDs: {cids or 'none'}), read {looked.read}"
+    yield from (
+        f"inventory: {show(Path(each['inventory']).name)}, read {show(each['read'])}" for each in looked.inventory
+    )
     yield from (f"the inventory is incomplete: {show(part)}" for part in looked.incomplete)
     yield ""
 

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._canonical import digest
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
-from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model import LatestPlan, Listed, Planned
-from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.sensors import identity_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model import (
+    LatestPlan,
+    Listed,
+    Planned,
+    Reached,
+    Readings,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.sensors import identity_of, plain_id
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.model import HostDocument, PlanHead
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.population import latest_plan
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state import State
@@ -25,6 +32,7 @@ VARIABLES = (
     "fleet_power",
     "fleet_transport",
     "fleet_managed_by",
+    "fleet_not_managed_by",
     "fleet_sensor_id",
     "fleet_incomplete",
 )
@@ -38,16 +46,45 @@ def listed_of(host: str, variables: Mapping[str, Any]) -> Listed:
         value = variables.get(name)
         return str(value) if isinstance(value, (str, int)) and str(value) else default
 
-    managed_by = variables.get("fleet_managed_by")
+    def texts(name: str) -> tuple[str, ...]:
+        value = variables.get(name)
+        return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
+
     return Listed(
         host=host,
         tenant=text("fleet_tenant"),
         identity=identity_of(text("fleet_cloud"), text("fleet_account"), text("fleet_instance_id")),
         power=text("fleet_power"),
         transport=text("fleet_transport", ""),
-        managed_by=tuple(map(str, managed_by)) if isinstance(managed_by, (list, tuple)) else (),
-        sensor_id=text("fleet_sensor_id", "").replace("-", "").lower(),
+        managed_by=texts("fleet_managed_by"),
+        not_managed_by=texts("fleet_not_managed_by"),
+        sensor_id=plain_id(text("fleet_sensor_id", "")),
     )
+
+
+def readings_of(population: Any) -> Readings:
+    """What ``fleet_population`` says of how the inventory was read. Raises FleetError of kind ``bad_inventory``."""
+    moments, reached, not_named = [], [], 0
+    try:
+        for record in population or ():
+            moments.append({"inventory": str(record["inventory"]), "read": str(record["read"])})
+            only = record.get("only_managed") or {"count": 0, "machines": ()}
+            not_named += int(only["count"]) - len(only["machines"])
+            reached += [
+                Reached(
+                    identity_of(str(each["cloud"]), str(each["account"]), str(each["instance_id"])),
+                    str(each["region"]),
+                    str(each["tenant"]),
+                )
+                for each in only["machines"]
+            ]
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
+        raise FleetError(
+            "fleet_population is not as bankops.fleet.multicloud writes it.",
+            kind="bad_inventory",
+            remedy="Let nothing else set it: neither files of the inventory nor -e.",
+        ) from problem
+    return Readings(moments, reached, not_named)
 
 
 def latest_plan_of(state: State, tenant: str) -> LatestPlan | None:

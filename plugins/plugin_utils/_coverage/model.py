@@ -41,6 +41,8 @@ class Listed:
     """How commands reach it; empty where the inventory does not say."""
     managed_by: tuple[str, ...] = ()
     """The cloud's own ways to it."""
+    not_managed_by: tuple[str, ...] = ()
+    """Those that were asked about it, and do not reach it."""
     sensor_id: str = ""
     """Which sensor it has, where somebody says so: nothing else joins what stands on premises."""
 
@@ -48,6 +50,26 @@ class Listed:
     def is_running(self) -> bool:
         """Whether it may run, for all that is known."""
         return self.power not in _NOT_RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A machine that a cloud's way reaches, and that the cloud does not list: no host of the inventory."""
+
+    identity: Identity
+    region: str
+    tenant: str = UNKNOWN
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the inventory says of how it was read."""
+
+    moments: Sequence[Mapping[str, str]] = ()
+    """By inventory file, when it was ``read`` (UTC, RFC 3339): long ago, where that comes from a cache."""
+    reached: Sequence[Reached] = ()
+    not_named: int = 0
+    """How many more of those that are only reached there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +176,8 @@ class Looked:
     sources: Sequence[Mapping[str, Any]] = ()
     incomplete: Sequence[str] = ()
     """What the inventory says that it could not see."""
+    inventory: Sequence[Mapping[str, str]] = ()
+    """By inventory file, when it was read."""
 
     def as_data(self) -> dict[str, Any]:
         """Plain data."""
@@ -163,4 +187,5 @@ class Looked:
             "sensors": self.sensors,
             "sources": [dict(source) for source in self.sources],
             "incomplete": list(self.incomplete),
+            "inventory": [dict(each) for each in self.inventory],
         }

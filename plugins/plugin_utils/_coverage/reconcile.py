@@ -18,18 +18,25 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model impo
     LatestPlan,
     Listed,
     Planned,
+    Readings,
     Row,
     TenantCoverage,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.sensors import (
     Identity,
+    Match,
     Sensors,
     is_joinable,
     is_whole,
 )
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.summary import names
 
 _ORDER = {finding: number for number, finding in enumerate(Finding)}
 _INCOMPLETE = "the inventory is incomplete, so it may be where that could not look"
+_SKEW = timedelta(minutes=15)
+"""How far the clocks of Falcon and of the controller may be apart."""
+_NAMED = 3
+_NO_READINGS = Readings()
 
 
 def reconcile(
@@ -41,18 +48,22 @@ def reconcile(
     now: datetime,
     stale_days: int,
     incomplete: bool,
+    readings: Readings = _NO_READINGS,
 ) -> list[TenantCoverage]:
     """What is found of each tenant, sorted by its name, last of whoever has none.
 
     ``sensors`` is None where nobody was asked: then nothing is protected. ``plans`` are by tenant, ``tenants`` by the
     CID of sensors. ``incomplete`` says that the inventory could not see everything.
     """
-    work = _Work(sensors, now, timedelta(days=stale_days), incomplete)
-    for machine in listed:
-        work.take(machine)
+    work = _Work(sensors, tenants, now, timedelta(days=stale_days), incomplete)
+    machines = list(listed)
+    matches = [work.know(machine) for machine in machines]
+    for machine, match in zip(machines, matches, strict=True):
+        work.take(machine, match)
     for tenant, plan in plans.items():
         work.hold_against(tenant, plan)
-    work.take_the_others(tenants)
+    work.take_reached(readings)
+    work.take_the_others()
     for each in work.found.values():
         each.rows.sort(key=lambda row: (_ORDER[row.finding], row.name, row.identity))
     return sorted(work.found.values(), key=lambda each: (each.tenant == UNKNOWN, each.tenant))
@@ -63,13 +74,17 @@ class _Work:
     """The state of one reconciliation."""
 
     sensors: Sensors | None
+    tenants: Mapping[str, str]
     now: datetime
     stale: timedelta
     incomplete: bool
     found: dict[str, TenantCoverage] = field(default_factory=dict)
-    names: dict[str, Identity] = field(default_factory=dict)
-    identities: set[Identity] = field(default_factory=set)
-    instances: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    names: dict[str, str] = field(default_factory=dict)
+    """The tenants of hosts."""
+    accounts: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By cloud and instance id."""
+    holders: dict[Identity | str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
+    """The hosts that have an identity, or the sensor with an id, by their tenants."""
     taken: set[str] = field(default_factory=set)
     """The ids of sensors that a machine has, or may have."""
 
@@ -77,49 +92,90 @@ class _Work:
         """What was found of a tenant so far."""
         return self.found.setdefault(tenant, TenantCoverage(tenant))
 
-    def take(self, machine: Listed) -> None:
+    def know(self, machine: Listed) -> Match:
+        """Note a host of the inventory, before anything is said of any; what is known of its sensors."""
+        self.names[machine.host] = machine.tenant
+        cloud, account, instance_id = machine.identity
+        if UNKNOWN not in (cloud, instance_id):
+            self.accounts[cloud, instance_id].add(account)
+            self._hold(machine.identity, machine)
+        match = self.sensors.match(machine.identity, machine.sensor_id) if self.sensors else Match()
+        for sensor in match.found:
+            self._hold(sensor.aid, machine)
+        self.taken.update(sensor.aid for sensor in (*match.found, *match.doubtful))
+        return match
+
+    def _hold(self, what: Identity | str, machine: Listed) -> None:
+        self.holders[what].setdefault(machine.tenant, []).append(machine.host)
+
+    def take(self, machine: Listed, match: Match) -> None:
         """A host of the inventory."""
         own = self.of(machine.tenant)
         own.machines += 1
-        self.names[machine.host] = machine.identity
-        self.identities.add(machine.identity)
-        self.instances[machine.identity[0], machine.identity[2]] += 1
         if machine.is_running:
             own.running += 1
             own.transports[machine.transport or UNKNOWN] += 1
             own.managed_by.update(machine.managed_by)
             if machine.transport == UNKNOWN:
                 own.rows.append(_row(Finding.UNMANAGED, machine, "it runs, and no transport reaches it"))
+            for way in machine.not_managed_by:
+                why = f"it runs, and {way}, which was asked about it, does not reach it"
+                own.rows.append(_row(Finding.UNMANAGED, machine, why))
+        if several := self._holders_of(machine.identity, machine.tenant):
+            own.rows.append(_row(Finding.DUPLICATE, machine, f"several hosts have its identity: {several}"))
         if self.sensors is not None:
-            self._protect(own, machine, self.sensors)
+            self._protect(own, machine, match)
         elif machine.is_running:
             own.not_told += 1
 
-    def _protect(self, own: TenantCoverage, machine: Listed, sensors: Sensors) -> None:
+    def _holders_of(self, what: Identity | str, tenant: str) -> str:
+        """Several hosts that have the same, in words, without what belongs to others than ``tenant``; empty for one."""
+        holders = self.holders.get(what, {})
+        own = holders.get(tenant, ())
+        if len(holders) > 1:
+            return f"{names(own, _NAMED)}, and of another tenant"
+        return names(own, _NAMED) if len(own) > 1 else ""
+
+    def _protect(self, own: TenantCoverage, machine: Listed, match: Match) -> None:
         """Whether a host is protected. One that does not run is not, and its sensors are known all the same."""
-        found = sensors.of(machine.identity, machine.sensor_id)
-        doubtful = () if found else sensors.perhaps_of(machine.identity)
-        self.taken.update(sensor.aid for sensor in (*found, *doubtful))
+        found = [sensor for sensor in match.found if not self._is_of_another(sensor, machine.tenant)]
         if len(found) > 1:
             own.rows.append(_row(Finding.DUPLICATE, machine, self._several(found), found))
+        if 0 < len(found) < len(match.found):
+            why = "a sensor in the CID of another tenant has its identity too"
+            own.rows.append(_row(Finding.DUPLICATE, machine, why))
+        shared = next(filter(None, (self._holders_of(sensor.aid, machine.tenant) for sensor in found)), "")
+        if shared and not self._holders_of(machine.identity, machine.tenant):
+            own.rows.append(_row(Finding.DUPLICATE, machine, f"several hosts have its sensor: {shared}", found))
         if not machine.is_running:
             return
-        if found:
+        if shared:
+            why = "its sensor is that of several hosts, and on which of them it is nobody knows"
+            own.rows.append(_row(Finding.UNKNOWN, machine, why, found))
+        elif found:
             self._look_at_age(own, machine, found)
-        elif doubtful:
-            why = f"a sensor has its instance id, and account {doubtful[0].account} where it has {machine.identity[1]}"
-            own.rows.append(_row(Finding.UNKNOWN, machine, why, doubtful))
+        elif match.found:
+            own.rows.append(_row(Finding.UNKNOWN, machine, "its sensor is in the CID of another tenant"))
+        elif match.doubt:
+            own.rows.append(_row(Finding.UNKNOWN, machine, match.doubt, match.doubtful))
         elif not is_whole(machine.identity) and not machine.sensor_id:
-            why = "nothing to join it by: the inventory has no account or instance id of it, and no fleet_sensor_id"
+            why = "nothing to join it by: no cloud, account and instance id are known of it, and no fleet_sensor_id"
             own.rows.append(_row(Finding.UNKNOWN, machine, why))
         else:
             has = f"its fleet_sensor_id {machine.sensor_id}" if machine.sensor_id else "its identity"
             own.rows.append(_row(Finding.UNPROTECTED, machine, f"it runs, and no sensor has {has}"))
 
+    def _is_of_another(self, sensor: SensorHost, tenant: str) -> bool:
+        """Whether a sensor reports to another tenant than the one that a host is of."""
+        return UNKNOWN not in (tenant, whose := self.tenants.get(sensor.cid, UNKNOWN)) and whose != tenant
+
     def _look_at_age(self, own: TenantCoverage, machine: Listed, found: Sequence[SensorHost]) -> None:
         latest = found[0]
         if latest.last_seen is None:
             own.rows.append(_row(Finding.UNKNOWN, machine, "Falcon does not say when its sensor was seen", [latest]))
+        elif latest.last_seen - self.now > _SKEW:
+            why = f"its sensor was last seen {self._seen(latest)}, which is in the future: look at the clocks"
+            own.rows.append(_row(Finding.UNKNOWN, machine, why, [latest]))
         elif self._is_stale(latest):
             own.rows.append(_row(Finding.STALE, machine, f"its sensor was last seen {self._seen(latest)}", [latest]))
         else:
@@ -132,35 +188,53 @@ class _Work:
         own.plan, own.cycle = plan.plan, plan.cycle
         for planned in plan.hosts:
             own.planned += 1
-            reason = self._lost(planned)
+            reason = self._lost(planned, tenant)
             if reason is None:
                 continue
             finding, why = reason
-            if self.incomplete and finding is Finding.GONE:
-                finding, why = Finding.UNKNOWN, _INCOMPLETE
             own.rows.append(Row(finding, "", planned.host, planned.identity, f"of plan {plan.plan[:16]}: {why}"))
 
-    def _lost(self, planned: Planned) -> tuple[Finding, str] | None:
-        """Why a host of the plan is not in the inventory; None for one that is."""
+    def _lost(self, planned: Planned, tenant: str) -> tuple[Finding, str] | None:
+        """Why a tenant has a host of its plan no longer; None for one that it has. Whose it is now is not said."""
+        moved = Finding.GONE, "the inventory has it, and not as this tenant's"
+        gone = Finding.GONE, "no inventory has it any more"
+        if self.incomplete:
+            gone = Finding.UNKNOWN, _INCOMPLETE
         cloud, account, instance_id = planned.identity
-        if is_whole(planned.identity):
-            return None if planned.identity in self.identities else (Finding.GONE, "no inventory has it any more")
-        if UNKNOWN not in (cloud, instance_id) and account == UNKNOWN:
-            # A plan of before accounts were kept.
-            return None if self.instances.get((cloud, instance_id)) else (Finding.GONE, "no inventory has it any more")
+        if UNKNOWN not in (cloud, instance_id):
+            if holders := self.holders.get(planned.identity):
+                return None if tenant in holders else moved
+            accounts = self.accounts.get((cloud, instance_id), ())
+            # One of the two may be of before that was kept.
+            if accounts and UNKNOWN in (account, *accounts):
+                return Finding.UNKNOWN, "a machine has its instance id, and whether in the same account is not known"
+            return gone
         if planned.host in self.names:
-            return None
+            return None if self.names[planned.host] == tenant else moved
         if planned.was_missing:
-            return Finding.GONE, "it was missing when that was made"
+            return (gone[0], _INCOMPLETE if self.incomplete else "it was missing when that was made")
         return Finding.UNKNOWN, "no inventory has its name, and nothing else is known to look for"
 
-    def take_the_others(self, tenants: Mapping[str, str]) -> None:
+    def take_reached(self, readings: Readings) -> None:
+        """The machines that a cloud's way reaches, and that no inventory has."""
+        finding = Finding.UNKNOWN if self.incomplete else Finding.UNMANAGED
+        for reached in readings.reached:
+            if reached.identity not in self.holders:
+                why = f"Systems Manager reaches it in {reached.region}, and no inventory has it"
+                why = _INCOMPLETE if self.incomplete else why
+                self.of(reached.tenant).rows.append(Row(finding, "", reached.identity[2], reached.identity, why))
+        if readings.not_named:
+            nobody = (UNKNOWN, UNKNOWN, UNKNOWN)
+            why = "Systems Manager reaches so many besides that EC2 does not list, and the inventory does not name them"
+            self.of(UNKNOWN).rows.append(Row(Finding.UNMANAGED, "", f"{readings.not_named} more", nobody, why))
+
+    def take_the_others(self) -> None:
         """The sensors that are on no host of the inventory: whose machines they are on, or that this is not known."""
         elsewhere: dict[tuple[str, Identity], list[SensorHost]] = defaultdict(list)
         for sensor in self.sensors.all if self.sensors else ():
             if sensor.aid in self.taken:
                 continue
-            tenant = tenants.get(sensor.cid, UNKNOWN)
+            tenant = self.tenants.get(sensor.cid, UNKNOWN)
             if is_joinable(sensor):
                 elsewhere[tenant, sensor.identity].append(sensor)
             else:

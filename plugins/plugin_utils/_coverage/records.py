@@ -42,6 +42,7 @@ def record_coverage(state: State, coverage: TenantCoverage, looked: Looked, prov
         "stale_days": looked.stale_days,
         "sensors_were_read": looked.sensors is not None,
         "incomplete": list(looked.incomplete),
+        "inventory": [dict(each) for each in looked.inventory],
         **coverage.as_data(),
     }
     book = Book(state, tenant, plan, state.get_plan(tenant, plan))

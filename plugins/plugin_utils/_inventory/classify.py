@@ -136,10 +136,11 @@ def mark_sensors(population: Population, sensors: Iterable[SensorHost], *, whole
     for host in population.hosts:
         machine = host.machine
         identity = identity_of(machine.cloud.value, machine.account, machine.instance_id)
-        own, doubtful = found.of(identity), found.perhaps_of(identity)
-        elsewhere.difference_update(sensor.aid for sensor in (*own, *doubtful))
-        host.sensor = own[0] if own else None
-        missing = is_whole(identity) and not own and not doubtful
+        match = found.match(identity, machine.sensor_id)
+        elsewhere.difference_update(sensor.aid for sensor in (*match.found, *match.doubtful))
+        host.sensor = match.found[0] if match.found else None
+        joinable = is_whole(identity) or machine.sensor_id != ""
+        missing = joinable and not match.found and not match.doubt
         host.is_unprotected = whole and missing and machine.power == Power.RUNNING
     population.sensors = {"read": len(found.all), "elsewhere": len(elsewhere)}
 

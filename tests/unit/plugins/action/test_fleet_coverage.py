@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.action.fleet_coverage import (
+    check_bounds,
     choose,
     hosts_of,
     latest_plans,
@@ -86,3 +87,14 @@ def test_the_plan_of_another_tenant_is_not_even_read(tmp_path: Path) -> None:
     assert list(latest_plans(state, ["alpha"])) == ["alpha"]
     with pytest.raises(FleetError):
         latest_plans(state, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("stale_days", 0), ("stale_days", -1), ("stale_days", 10**9), ("timeout", 0), ("timeout", 3601)]
+)
+def test_days_and_seconds_have_bounds(name: str, value: int) -> None:
+    good = {"stale_days": 365, "timeout": 1}
+    check_bounds(good)
+    with pytest.raises(FleetError, match=f"{name} is {value}.") as refused:
+        check_bounds({**good, name: value})
+    assert refused.value.kind == "bad_argument"

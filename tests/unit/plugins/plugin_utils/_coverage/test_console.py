@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.console import (
     SHOWN_ROWS,
@@ -63,6 +64,11 @@ def test_without_sensors_nothing_is_said_to_be_protected() -> None:
     assert next(render_looked(NO_SENSORS)).startswith("sensors: none were read")
 
 
+def test_when_the_inventory_was_read_is_told() -> None:
+    looked = replace(LOOKED, inventory=[{"inventory": "/etc/fleet/a.multicloud.yml", "read": "2026-11-14T02:00:00Z"}])
+    assert "inventory: a.multicloud.yml, read 2026-11-14T02:00:00Z" in render_looked(looked)
+
+
 def test_who_has_no_tenant_is_told_as_such() -> None:
     lines = list(render(TenantCoverage("unknown", machines=1, running=1), LOOKED, Recorded.NOWHERE))
     assert lines[:2] == ["No tenant", "machines: 1, running: 1"]
@@ -82,6 +88,7 @@ def test_hostile_texts_do_nothing_to_a_terminal() -> None:
     for text in (*ATTACKS, "x" * 5000):
         row = Row(Finding.UNKNOWN, text, text, (text, text, text), text, (text,))
         hostile = Looked("now", 7, 1, [{"source": text, "cid": text, "sensors": 1}], [text])
+        hostile = replace(hostile, inventory=[{"inventory": text, "read": text}])
         coverage = TenantCoverage(text, rows=[row], transports=Counter({text: 1}))
         for line in (*render_looked(hostile), *render(coverage, hostile, Recorded.NOWHERE)):
             assert line.isprintable()

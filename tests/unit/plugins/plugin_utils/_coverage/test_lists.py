@@ -7,9 +7,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.lists import latest_plan_of, listed_of
-from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model import Listed, Planned
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.lists import (
+    latest_plan_of,
+    listed_of,
+    readings_of,
+)
+from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model import Listed, Planned, Reached, Readings
 from ansible_collections.bankops.fleet.plugins.plugin_utils._state.folder import FolderState
 from ansible_collections.bankops.fleet.tests.fakes.report_states import put_cycle
 
@@ -23,10 +31,12 @@ def test_a_host_is_what_its_variables_say() -> None:
         "fleet_power": "running",
         "fleet_transport": "ssh",
         "fleet_managed_by": ["azure"],
+        "fleet_not_managed_by": ["ssm"],
         "fleet_sensor_id": "A1B2-C3D4",
     }
     identity = ("azure", "9405b466-dc55-4b34-a424-2059ff303a68", "4220508a-d2a1-466f-9187-40594db3256b")
-    assert listed_of("web1", variables) == Listed("web1", "alpha", identity, "running", "ssh", ("azure",), "a1b2c3d4")
+    ways = ("azure",), ("ssm",)
+    assert listed_of("web1", variables) == Listed("web1", "alpha", identity, "running", "ssh", *ways, "a1b2c3d4")
 
 
 def test_what_is_not_said_is_unknown_and_a_number_without_quotes_is_a_text() -> None:
@@ -34,6 +44,28 @@ def test_what_is_not_said_is_unknown_and_a_number_without_quotes_is_a_text() -> 
     assert listed_of("web1", {}) == Listed("web1", "unknown", unknown, "unknown", "")
     strange = {"fleet_cloud": ["aws"], "fleet_tenant": "", "fleet_managed_by": "ssm", "fleet_account": 123456789012}
     assert listed_of("web1", strange) == Listed("web1", "unknown", ("unknown", "123456789012", "unknown"))
+
+
+def test_the_inventory_says_when_it_was_read_and_who_else_is_reached() -> None:
+    only = {"cloud": "aws", "account": "123456789012", "region": "eu-west-1", "instance_id": "MI-1", "tenant": "alpha"}
+    files = [
+        {"inventory": "/a/aws.multicloud.yml", "read": "2026-11-15T22:00:00Z", "hosts": 3},
+        {"inventory": "b", "read": "then", "only_managed": {"count": 51, "machines": [only]}},
+    ]
+    found = readings_of(files)
+    assert found.moments[0] == {"inventory": "/a/aws.multicloud.yml", "read": "2026-11-15T22:00:00Z"}
+    assert found.reached == [Reached(("aws", "123456789012", "mi-1"), "eu-west-1", "alpha")]
+    assert found.not_named == 50
+    assert readings_of(None) == Readings([], [])
+
+
+@pytest.mark.parametrize(
+    "population", [5, "text", [1], [{"read": "now"}], [{"inventory": "a", "read": "now", "only_managed": {"count": 1}}]]
+)
+def test_what_somebody_else_wrote_into_the_population_is_refused(population: Any) -> None:
+    with pytest.raises(FleetError, match="fleet_population is not as") as refused:
+        readings_of(population)
+    assert refused.value.kind == "bad_inventory"
 
 
 def test_the_latest_population_is_that_of_the_latest_plan(tmp_path: Path) -> None:

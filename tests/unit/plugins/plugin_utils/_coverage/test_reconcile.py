@@ -18,6 +18,8 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.model impo
     LatestPlan,
     Listed,
     Planned,
+    Reached,
+    Readings,
     TenantCoverage,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._coverage.reconcile import reconcile
@@ -121,6 +123,90 @@ def test_a_google_project_that_nobody_knows_by_its_number_is_not_guessed() -> No
     assert row[3] == "a sensor has its instance id, and account 578609343865 where it has prod-web"
 
 
+def test_on_premises_an_account_is_nothing_to_join_by() -> None:
+    [row] = findings([host(1, identity=("onprem", "dc1", "core1"))], [])
+    assert row[1] is Finding.UNKNOWN
+
+
+def test_a_sensor_that_several_hosts_name_protects_none_of_them() -> None:
+    hosts = [host(n, identity=("onprem", "dc1", f"core{n}"), sensor_id="a1") for n in (1, 2)]
+    [alpha] = look(hosts, [sensor("a1", NOTHING)])
+    assert alpha.protected == 0
+    assert [(row.finding, row.host) for row in alpha.rows] == [
+        (Finding.DUPLICATE, "web1"),
+        (Finding.DUPLICATE, "web2"),
+        (Finding.UNKNOWN, "web1"),
+        (Finding.UNKNOWN, "web2"),
+    ]
+    assert alpha.rows[0].why == "several hosts have its sensor: web1, web2"
+
+
+def test_a_sensor_that_an_owner_names_and_another_host_has_by_identity_protects_neither() -> None:
+    named = host(1, identity=NOTHING, sensor_id="a2")
+    [alpha] = look([named, host(2)], [sensor("a2", instance(2))])
+    assert alpha.protected == 0
+    assert [row.finding for row in alpha.rows] == [Finding.DUPLICATE] * 2 + [Finding.UNKNOWN] * 2
+
+
+@pytest.mark.parametrize(
+    ("sensors", "told"),
+    [
+        (None, []),
+        ([], [Finding.UNPROTECTED] * 2),
+        ([sensor("a1", instance(1))], [Finding.UNKNOWN] * 2),
+    ],
+)
+def test_hosts_with_one_identity_are_duplicates_with_and_without_a_sensor(
+    sensors: list[SensorHost] | None, told: list[Finding]
+) -> None:
+    [alpha] = look([host(1), host(2, identity=instance(1))], sensors)
+    assert alpha.protected == 0
+    duplicates = [row.why for row in alpha.rows if row.finding is Finding.DUPLICATE]
+    assert duplicates == ["several hosts have its identity: web1, web2"] * 2
+    assert [row.finding for row in alpha.rows if row.finding is not Finding.DUPLICATE] == told
+
+
+def test_a_duplicate_of_another_tenant_is_not_named() -> None:
+    found = findings([host(1), host(2, tenant="beta", identity=instance(1))], [sensor("a1", instance(1))])
+    assert [row[0:2] for row in found] == [
+        (tenant, finding) for tenant in ("alpha", "beta") for finding in (Finding.DUPLICATE, Finding.UNKNOWN)
+    ]
+    assert found[0][3] == "several hosts have its identity: web1, and of another tenant"
+
+
+def test_a_sensor_that_says_that_it_is_elsewhere_is_not_the_one_that_its_owner_names() -> None:
+    [alpha, nobody] = look([host(1, sensor_id="a9")], [sensor("a9", instance(9))])
+    [row] = alpha.rows
+    assert (row.finding, row.why) == (
+        Finding.UNKNOWN,
+        "its fleet_sensor_id is a9, and that sensor says that it is elsewhere",
+    )
+    assert [row.finding for row in nobody.rows] == [Finding.UNMANAGED]
+
+
+def test_a_sensor_in_the_cid_of_another_tenant_protects_nobody() -> None:
+    other = sensor("b1", instance(1), cid="b" * 32)
+    tenants = {CID: "alpha", "b" * 32: "beta"}
+    [alpha] = look([host(1)], [other], tenants=tenants)
+    [row] = alpha.rows
+    assert (row.finding, row.why, row.sensors) == (
+        Finding.UNKNOWN,
+        "its sensor is in the CID of another tenant",
+        (),
+    )
+    [alpha] = look([host(1)], [other, sensor("a1", instance(1), days=1)], tenants=tenants)
+    [row] = alpha.rows
+    assert (alpha.protected, row.finding, row.sensors) == (1, Finding.DUPLICATE, ())
+    assert "b1" not in row.why
+
+
+@pytest.mark.parametrize(("days", "protected"), [(-0.005, 1), (-0.1, 0), (-400, 0)])
+def test_a_sensor_of_the_future_protects_nobody(days: float, protected: int) -> None:
+    [alpha] = look([host(1)], [sensor("a1", instance(1), days=days)])
+    assert alpha.protected == protected
+    assert [row.finding for row in alpha.rows] == ([] if protected else [Finding.UNKNOWN])
+
+
 # Management
 
 
@@ -128,6 +214,25 @@ def test_a_running_host_that_no_transport_reaches_is_unmanaged() -> None:
     hosts = [host(1, transport="unknown"), host(2, transport="unknown", power="stopped"), host(3, transport="")]
     [row] = findings(hosts, [sensor(f"a{n}", instance(n)) for n in (1, 2, 3)])
     assert row[1:3] == (Finding.UNMANAGED, "web1")
+
+
+def test_a_running_host_that_its_cloud_s_way_does_not_reach_is_unmanaged() -> None:
+    hosts = [host(1, not_managed_by=("ssm",)), host(2, not_managed_by=("ssm",), power="stopped")]
+    [row] = findings(hosts, [sensor(f"a{n}", instance(n)) for n in (1, 2)])
+    assert row[1:] == (Finding.UNMANAGED, "web1", "it runs, and ssm, which was asked about it, does not reach it")
+
+
+def test_a_machine_that_only_systems_manager_knows_is_unmanaged() -> None:
+    hybrid = Reached(("aws", "123456789012", "mi-1"), "eu-central-1", "alpha")
+    readings = Readings((), [hybrid, Reached(instance(1), "eu-central-1")], not_named=7)
+    found = findings([host(1)], None, readings=readings)
+    assert [row[:3] for row in found] == [
+        ("alpha", Finding.UNMANAGED, "mi-1"),
+        ("unknown", Finding.UNMANAGED, "7 more"),
+    ]
+    assert found[0][3] == "Systems Manager reaches it in eu-central-1, and no inventory has it"
+    [row, _more] = findings([host(1)], None, readings=readings, incomplete=True)
+    assert row[1] is Finding.UNKNOWN
 
 
 def test_the_ways_to_hosts_are_counted() -> None:
@@ -201,17 +306,31 @@ def test_a_tenant_that_the_inventory_has_lost_as_a_whole_is_found_by_its_plan() 
     ]
 
 
-def test_a_host_that_moved_to_another_tenant_is_not_gone() -> None:
-    plans = {"beta": plan_of(Planned("web1", instance(1)))}
-    assert findings([host(1)], None, plans) == []
+@pytest.mark.parametrize("planned", [Planned("web1", instance(1)), Planned("web1", NOTHING)])
+@pytest.mark.parametrize("now_of", ["alpha", "unknown"])
+@pytest.mark.parametrize("incomplete", [True, False])
+def test_a_host_that_moved_to_another_tenant_is_gone_for_the_one_that_planned_it(
+    planned: Planned, now_of: str, incomplete: bool
+) -> None:
+    [row] = findings([host(1, tenant=now_of)], None, {"beta": plan_of(planned)}, incomplete=incomplete)
+    assert row == ("beta", Finding.GONE, "web1", f"of plan {PLAN[:16]}: the inventory has it, and not as this tenant's")
 
 
-def test_a_plan_of_before_accounts_were_kept_is_held_against_cloud_and_instance_id() -> None:
+def test_without_an_account_nobody_is_taken_for_a_host_of_the_plan() -> None:
     def without(number: int) -> tuple[str, str, str]:
         return "aws", "unknown", instance(number)[2]
 
-    plans = {"alpha": plan_of(Planned("a", without(1)), Planned("b", without(2)))}
-    assert [row[2] for row in findings([host(1)], None, plans)] == ["b"]
+    earlier = [Planned("a", without(1)), Planned("b", without(2)), Planned("c", instance(3)), Planned("d", without(4))]
+    hosts = [host(1), host(3, identity=without(3)), host(4, identity=without(4))]
+    found = findings(hosts, None, {"alpha": plan_of(*earlier)})
+    assert [row[1:3] for row in found] == [(Finding.GONE, "b"), (Finding.UNKNOWN, "a"), (Finding.UNKNOWN, "c")]
+    assert found[1][3].endswith("whether in the same account is not known")
+
+
+def test_what_stands_on_premises_is_there_as_long_as_the_inventory_says_the_same_of_it() -> None:
+    here, lost = (("onprem", "unknown", name) for name in ("core1", "core2"))
+    plans = {"alpha": plan_of(Planned("core1", here), Planned("core2", lost))}
+    assert [row[1:3] for row in findings([host(1, identity=here)], None, plans)] == [(Finding.GONE, "core2")]
 
 
 def test_what_has_no_identity_is_told_by_its_name_and_never_said_to_be_gone() -> None:

@@ -37,8 +37,14 @@ from ansible_collections.bankops.fleet.tests.fakes.sealing import put_seal
 from ansible_collections.bankops.fleet.tests.fakes.sensors import instance
 from ansible_collections.bankops.fleet.tests.unit.plugins.plugin_utils._approval.conftest import publish
 
+READ = [{"inventory": "fleet.multicloud.yml", "read": "2026-11-15T21:00:00Z"}]
 LOOKED = Looked(
-    "2026-11-15T22:00:00Z", 7, 2410, [{"source": "falcon", "cid": "f" * 32, "sensors": 2410}], ["source aws: throttled"]
+    "2026-11-15T22:00:00Z",
+    7,
+    2410,
+    [{"source": "falcon", "cid": "f" * 32, "sensors": 2410}],
+    ["source aws: throttled"],
+    READ,
 )
 WHO = {"user": "deploy", "host": "controller1"}
 
@@ -66,6 +72,7 @@ def test_what_was_found_is_an_entry_of_the_plan_and_of_no_attempt(book: Book) ->
     assert found["findings"][0]["instance_id"] == instance(3)[2]
     assert (found["read"], found["stale_days"], found["sensors_were_read"]) == (LOOKED.read, 7, True)
     assert found["incomplete"] == ["source aws: throttled"]
+    assert found["inventory"] == READ
     assert entry["data"]["provenance"] == WHO
     assert verify(book.state.entries("alpha", book.plan)).ok
 

@@ -21,13 +21,13 @@ def ids(found: object) -> list[str]:
 
 def test_sensors_are_found_by_identity_the_latest_first() -> None:
     sensors = Sensors([sensor("old", instance(1), days=9), sensor("new", instance(1)), sensor("other", instance(2))])
-    assert ids(sensors.of(instance(1))) == ["new", "old"]
-    assert ids(sensors.of(instance(3))) == []
+    assert ids(sensors.match(instance(1)).found) == ["new", "old"]
+    assert ids(sensors.match(instance(3)).found) == []
 
 
 def test_one_that_was_never_seen_comes_last() -> None:
     sensors = Sensors([sensor("never", instance(1), days=None), sensor("seen", instance(1), days=90)])
-    assert ids(sensors.of(instance(1))) == ["seen", "never"]
+    assert ids(sensors.match(instance(1)).found) == ["seen", "never"]
 
 
 def test_a_sensor_that_two_cids_name_is_one() -> None:
@@ -46,17 +46,17 @@ def test_a_sensor_that_two_cids_name_is_one() -> None:
 def test_what_is_not_whole_is_nobodys_identity(identity: tuple[str, str, str]) -> None:
     sensors = Sensors([sensor("a1", instance(1)), sensor("a2", identity)])
     assert not is_whole(identity)
-    assert ids(sensors.of(identity)) == []
+    assert ids(sensors.match(identity).found) == []
 
 
 def test_the_same_instance_in_another_account_is_another_machine() -> None:
     sensors = Sensors([sensor("a1", ("aws", "999999999999", instance(1)[2]))])
-    assert ids(sensors.of(instance(1))) == ids(sensors.perhaps_of(instance(1))) == []
+    assert ids(sensors.match(instance(1)).found) == ids(sensors.perhaps_of(instance(1))) == []
 
 
 def test_a_google_project_that_is_known_by_its_number_is_perhaps_the_one() -> None:
     sensors = Sensors([sensor("a1", BY_NUMBER, account_is_known=False)])
-    assert ids(sensors.of(GOOGLE)) == ids(sensors.of(BY_NUMBER)) == []
+    assert ids(sensors.match(GOOGLE).found) == ids(sensors.match(BY_NUMBER).found) == []
     assert ids(sensors.perhaps_of(GOOGLE)) == ["a1"]
     assert ids(sensors.perhaps_of(("gcp", "prod-web", "1"))) == []
 
@@ -73,8 +73,43 @@ def test_two_that_know_nothing_are_not_perhaps_the_same() -> None:
 
 def test_a_sensor_that_somebody_names_is_the_one() -> None:
     sensors = Sensors([sensor("a1", ("unknown", "unknown", "unknown")), sensor("a2", instance(1))])
-    assert ids(sensors.of(instance(1), "a1")) == ["a1"]
-    assert ids(sensors.of(instance(1), "a3")) == []
+    assert ids(sensors.match(("onprem", "dc1", "core1"), "a1").found) == ["a1"]
+    assert ids(sensors.match(instance(1), "a2").found) == ["a2"]
+    assert ids(sensors.match(instance(3), "a3").found) == []
+
+
+def test_the_id_of_a_sensor_is_the_same_with_dashes_and_capitals() -> None:
+    sensors = Sensors([sensor("AB12", ("unknown", "unknown", "unknown")), sensor("ab12", instance(9))])
+    assert ids(sensors.match(("onprem", "dc1", "core1"), "aB-12").found) == ["AB12"]
+    assert ids(sensors.all) == ["AB12"]
+
+
+@pytest.mark.parametrize(
+    ("sensor_id", "doubt"),
+    [
+        ("a2", "and that sensor says that it is elsewhere"),
+        ("gcp", "and that sensor says that it is elsewhere"),
+        ("a9", ""),
+    ],
+)
+def test_nobody_s_word_is_taken_where_the_sensor_says_otherwise(sensor_id: str, doubt: str) -> None:
+    sensors = Sensors([sensor("a2", instance(2)), sensor("gcp", BY_NUMBER, account_is_known=False)])
+    match = sensors.match(instance(1), sensor_id)
+    assert ids(match.found) == []
+    assert match.doubt.endswith(doubt)
+    assert bool(match.doubt) == bool(doubt)
+
+
+@pytest.mark.parametrize("sensor_id", ["a2", "a3", "gone"])
+def test_the_identity_has_one_sensor_and_the_owner_names_another(sensor_id: str) -> None:
+    sensors = Sensors([sensor("a1", instance(1)), sensor("a2", instance(2)), sensor("a3", ("unknown",) * 3)])
+    match = sensors.match(instance(1), sensor_id)
+    assert (ids(match.found), ids(match.doubtful)) == ([], ["a1"])
+    assert match.doubt == f"its fleet_sensor_id is {sensor_id}, and another sensor has its identity"
+
+
+def test_what_stands_on_premises_has_no_identity_whatever_its_account_is() -> None:
+    assert not is_whole(("onprem", "dc1", "core1"))
 
 
 def test_identities_are_written_alike() -> None:

@@ -305,6 +305,22 @@ def test_nobody_is_called_unprotected_when_not_all_sensors_are_known_or_when_it_
     assert not stopped.hosts[0].is_unprotected
 
 
+@pytest.mark.parametrize(("sensor_id", "unprotected"), [("", False), ("A-1", False), ("gone", True)])
+def test_on_premises_a_host_has_the_sensor_that_its_file_names(sensor_id: str, unprotected: bool) -> None:
+    at_home = replace(machine("core1"), cloud=Cloud.ONPREM, account="dc1", sensor_id=sensor_id)
+    found = population(at_home)
+    mark_sensors(found, [replace(sensor("unknown", aid="a1"), cloud="unknown", account="unknown")], whole=True)
+    assert found.hosts[0].is_unprotected is unprotected
+    assert bool(found.hosts[0].sensor) == (sensor_id == "A-1")
+
+
+@pytest.mark.parametrize("sensor_id", ["a9", "b1"])
+def test_a_file_that_contradicts_a_sensor_tells_nobody_that_a_host_is_protected_or_not(sensor_id: str) -> None:
+    found = population(replace(machine("i-1"), sensor_id=sensor_id))
+    mark_sensors(found, [sensor("i-1", aid="a1"), sensor("i-9", aid="b1")], whole=True)
+    assert (found.hosts[0].sensor, found.hosts[0].is_unprotected) == (None, False)
+
+
 def test_nobody_is_called_unprotected_who_cannot_be_joined_or_may_have_a_sensor() -> None:
     at_home = replace(machine("web1"), cloud=Cloud.ONPREM, account="")
     google = replace(machine("77"), cloud=Cloud.GCP, account="prod-web")
