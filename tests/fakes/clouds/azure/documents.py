@@ -71,7 +71,7 @@ def scale_sets(its: Subscription) -> Iterator[Json]:
             "name": each.name,
             "type": "Microsoft.Compute/virtualMachineScaleSets",
             "location": each.location,
-            "sku": {"name": "Standard_D2s_v5", "capacity": len(each.instances)},
+            "sku": {"name": "Standard_D2s_v3", "capacity": len(each.instances)},
             "properties": {
                 "orchestrationMode": "Flexible" if each.flexible else "Uniform",
                 "provisioningState": "Succeeded",
@@ -140,10 +140,10 @@ def _machine(machine: VirtualMachine, identity: str, kind: str) -> Json:
     properties: Json = {
         "vmId": machine.vm_id,
         "provisioningState": machine.provisioning,
-        "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+        "hardwareProfile": {"vmSize": "Standard_D2s_v3"},
         "storageProfile": {
             "imageReference": dict(machine.image),
-            "osDisk": {"osType": machine.os_type, "name": f"{machine.name}-os", "createOption": "FromImage"},
+            "osDisk": {"name": f"{machine.name}-os", "createOption": "FromImage"},
         },
         "osProfile": {
             "computerName": machine.computer_name or machine.name,
@@ -153,6 +153,8 @@ def _machine(machine: VirtualMachine, identity: str, kind: str) -> Json:
         },
         "timeCreated": _SINCE,
     }
+    if machine.os_type:
+        properties["storageProfile"]["osDisk"]["osType"] = machine.os_type
     if machine.licence:
         properties["licenseType"] = machine.licence
     document: Json = {

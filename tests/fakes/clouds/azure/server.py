@@ -143,4 +143,9 @@ def answer_to(azure: Azure, request: BaseHTTPRequestHandler, base: str, content:
     if faults:
         return _REFUSED
     refused = answers.unauthorized(azure, request.headers.get("Authorization", ""))
-    return refused or answers.listing(azure, its, path, query, f"{base}{parts.path}")
+    if refused:
+        return refused
+    answer = answers.listing(azure, its, path, query, f"{base}{parts.path}")
+    if answer.status == 200:
+        azure.violations += [f"the fake itself: {each}" for each in its.answer_faults(answer.body)]
+    return answer

@@ -73,6 +73,7 @@ class VirtualMachine:
     provisioning: str = "Succeeded"
     tags: dict[str, str] = field(default_factory=dict)
     os_type: str = "Linux"
+    """Empty where nothing is said of it."""
     image: Mapping[str, str] = field(
         default_factory=lambda: {
             "publisher": "Canonical",

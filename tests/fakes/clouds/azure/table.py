@@ -22,6 +22,8 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.models import answer_faults
+
 SKIP = "$skiptoken"
 """The parameter by which Azure's own links to a next page differ from what was asked."""
 # The least versions that the collection works with, azure-mgmt-compute 33 and azure-mgmt-network 28, ask for these.
@@ -35,9 +37,17 @@ class Operation:
 
     name: str
     action: str
+    library: str
+    model: str
+    """What it lists, in the library's models; both empty where there is no library."""
     path: re.Pattern[str]
     versions: frozenset[str]
     parameters: frozenset[str]
+
+    def answer_faults(self, body: Any) -> Iterator[str]:
+        """What in a page is not as the library's model of an entry has it."""
+        for entry in body["value"] if self.model else ():
+            yield from answer_faults(entry, self.library, self.model)
 
     def faults(self, query: Mapping[str, list[str]]) -> Iterator[str]:
         """What is wrong with the parameters of a request."""
@@ -71,6 +81,8 @@ def _table() -> tuple[Operation, ...]:
         Operation(
             "subscriptions_list",
             "Microsoft.Resources/subscriptions/read",
+            "",
+            "",
             re.compile("/subscriptions"),
             frozenset({"2022-12-01"}),
             frozenset(),
@@ -78,31 +90,44 @@ def _table() -> tuple[Operation, ...]:
         Operation(
             "permissions_list",
             "Microsoft.Authorization/permissions/read",
+            "",
+            "",
             re.compile(
                 "/subscriptions/(?P<subscription_id>[^/]+)/providers/Microsoft.Authorization/permissions", re.IGNORECASE
             ),
             frozenset({"2022-04-01"}),
             frozenset(),
         ),
-        _of_library("compute", "virtual_machines_list_all", f"{compute}/virtualMachines/read"),
-        _of_library("compute", "virtual_machine_scale_sets_list_all", f"{scale_sets}/read"),
-        _of_library("compute", "virtual_machine_scale_set_vms_list", f"{scale_sets}/virtualMachines/read"),
-        _of_library("network", "network_interfaces_list_all", "Microsoft.Network/networkInterfaces/read"),
-        _of_library("network", "public_ip_addresses_list_all", "Microsoft.Network/publicIPAddresses/read"),
+        _of_library("compute", "virtual_machines_list_all", f"{compute}/virtualMachines/read", "VirtualMachine"),
+        _of_library("compute", "virtual_machine_scale_sets_list_all", f"{scale_sets}/read", "VirtualMachineScaleSet"),
+        _of_library(
+            "compute",
+            "virtual_machine_scale_set_vms_list",
+            f"{scale_sets}/virtualMachines/read",
+            "VirtualMachineScaleSetVM",
+        ),
+        _of_library(
+            "network", "network_interfaces_list_all", "Microsoft.Network/networkInterfaces/read", "NetworkInterface"
+        ),
+        _of_library(
+            "network", "public_ip_addresses_list_all", "Microsoft.Network/publicIPAddresses/read", "PublicIPAddress"
+        ),
         _of_library(
             "network",
             "network_interfaces_list_virtual_machine_scale_set_network_interfaces",
             f"{scale_sets}/networkInterfaces/read",
+            "NetworkInterface",
         ),
         _of_library(
             "network",
             "public_ip_addresses_list_virtual_machine_scale_set_public_ip_addresses",
             f"{scale_sets}/publicIPAddresses/read",
+            "PublicIPAddress",
         ),
     )
 
 
-def _of_library(library: str, name: str, action: str) -> Operation:
+def _of_library(library: str, name: str, action: str, model: str) -> Operation:
     build: Callable[..., Any] = getattr(_builders(library), f"build_{name}_request")
     arguments = {
         parameter.name: f"{_EXAMPLE}{parameter.name}"
@@ -116,7 +141,8 @@ def _of_library(library: str, name: str, action: str) -> Operation:
     versions = {used} if library == "network" and "Microsoft.Network" not in action else {used, _LEAST[library]}
     # Azure takes paths in any case.
     path = re.sub(re.escape(_EXAMPLE) + r"(\w+)", r"(?P<\1>[^/]+)", parts.path)
-    return Operation(name, action, re.compile(path, re.IGNORECASE), frozenset(versions), frozenset(parameters))
+    pattern = re.compile(path, re.IGNORECASE)
+    return Operation(name, action, library, model, pattern, frozenset(versions), frozenset(parameters))
 
 
 def _builders(library: str) -> ModuleType:

@@ -267,7 +267,7 @@ def test_raw_data_has_what_was_said_and_nothing_that_scripts_printed(
 ) -> None:
     fleet.machines, fleet.scale_sets = [published(1)], [pool("web", 1)]
     single, instance = cloud.read(raw=True)
-    assert single.raw["virtual_machine"]["properties"]["hardwareProfile"]["vmSize"] == "Standard_D2s_v5"
+    assert single.raw["virtual_machine"]["properties"]["hardwareProfile"]["vmSize"] == "Standard_D2s_v3"
     assert single.raw["instance_view"]["statuses"][1]["code"] == "PowerState/running"
     assert [each["name"] for each in single.raw["network_interfaces"]] == ["nic1"]
     assert [each["name"] for each in single.raw["public_ip_addresses"]] == ["ip1"]
