@@ -272,12 +272,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add_host_to_keyed_groups(keyed, variables, name, strict=strict, fetch_hostvars=False)
 
     def _sanitize_group_name(self, name: str) -> str:
-        return self._group_names.name(name)
+        return self._group_names.of_expression(name, self.inventory.hosts)
 
     def _warn(self, reading: Reading, population: Population) -> None:
         for scope, reason in missing(reading.problems).items():
             self.display.warning(f"The inventory is incomplete: {scope}: {reason}")
         if not population.hosts:
             self.display.warning("The sources named no machine; look at their regions, accounts and conditions.")
+        for name, instead in list(self._group_names.renamed.items())[: populate.MOST]:
+            self.display.warning(f"No expression names the group {name}: it is decided here, or a host. See {instead}.")
         for name, originals in list(self._group_names.merged().items())[: populate.MOST]:
             self.display.warning(f"The group {name} stands for several names: {', '.join(map(show, originals))}")

@@ -95,6 +95,21 @@ def test_variables_and_groups_of_ones_own_are_made_as_with_other_inventories(lab
     assert users == {"web1": "root", "db1": "admin"}
 
 
+def test_no_tag_puts_a_host_among_those_of_a_plan_or_of_another_tenant(lab: Programs) -> None:
+    roles = {"i-1": "fleet", "i-2": "tenant_beta", "i-3": "web1"}
+    machines = [machine(each, tags={"Role": role}) for each, role in roles.items()]
+    lab.cloud(
+        {SCOPE: [*machines, machine("i-4", name="web1"), machine("i-5", tags={"tenant": "beta"})]},
+        keyed_groups=[{"key": "fleet_tags.Role", "separator": "", "parent_group": "fleet_stopped"}],
+        groups={"wave_canary": "true"},
+    )
+    listing = lab.list()
+    assert listing["fleet"]["hosts"] == ["name-of-i-5", "web1"]
+    assert listing["tenant_beta"]["hosts"] == ["name-of-i-5"]
+    assert sorted(listing["x_fleet_stopped"]["children"]) == ["x_fleet", "x_tenant_beta", "x_web1"]
+    assert "wave_canary" not in listing
+
+
 def test_strict_makes_an_error_of_what_cannot_be_evaluated(lab: Programs) -> None:
     lab.cloud({SCOPE: [machine()]}, compose={"x": "undefined_variable"}, strict=True)
     run = lab.run("ansible-inventory", "-i", str(lab.inventory), "--list", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="1")

@@ -30,6 +30,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.groups im
     UNPROTECTED,
     GroupNames,
     groups_of,
+    is_decided,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, host_names
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings import (
@@ -152,6 +153,7 @@ def named_population(
     for host in population.hosts:
         host.name = host.name or fixed[host.machine.identity]
     population.hosts.sort(key=lambda host: host.name)
+    _check_groups_in_files(configuration, population)
     return population
 
 
@@ -174,6 +176,12 @@ def _names_in_files(configuration: Configuration, taken: Mapping[str, Identity])
     identities = {name: identity for name, identity in taken.items() if any(identity)}
     for source in configuration.files:
         for name, identity in source.machines_by_name.items():
+            if is_decided(name):
+                raise FleetError(
+                    f"source {source.name}: host {show(name)} is called like a group.",
+                    kind="bad_inventory",
+                    remedy="Give it another name.",
+                )
             if identities.setdefault(name, identity) != identity or fixed.setdefault(identity, name) != name:
                 raise FleetError(
                     f"source {source.name}: host {show(name)} is another machine elsewhere, or has another name.",
@@ -181,6 +189,28 @@ def _names_in_files(configuration: Configuration, taken: Mapping[str, Identity])
                     remedy="Give each machine one name, and each name one machine; fleet_instance_id says which it is.",
                 )
     return fixed
+
+
+def _check_groups_in_files(configuration: Configuration, population: Population) -> None:
+    """No file puts a host among those of a plan, of a tenant or of a cloud that it does not belong to."""
+    groups = {host.name: host.groups for host in population.hosts}
+    for source in configuration.files:
+        excluded = source.machines_by_name.keys() - groups.keys()
+        for group in source.inventory.groups.values() if source.inventory else ():
+            if not is_decided(group.name):
+                continue
+            strangers = [
+                *(host.name for host in group.get_hosts() if group.name not in groups.get(host.name, ())),
+                # Others may come into them.
+                *(child.name for child in group.child_groups),
+            ]
+            for name in strangers:
+                if name not in excluded:
+                    raise FleetError(
+                        f"source {source.name}: {show(name)} is in the group {group.name}, which variables decide.",
+                        kind="bad_inventory",
+                        remedy="Say what it is with its fleet_* variables, or give the group another name.",
+                    )
 
 
 def missing(problems: Iterable[SourceError]) -> dict[str, str]:

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN, Power
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Host
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import NEVER
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.semantics import stands_alone
 
 FLEET = "fleet"
@@ -18,6 +19,14 @@ STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT = "fleet_stopped", "fleet_unassigned"
 DUPLICATE, UNPROTECTED = "fleet_duplicate", "fleet_unprotected"
 ALWAYS = (FLEET, STOPPED, UNASSIGNED, UNREACHABLE_TRANSPORT, DUPLICATE)
 """They are there though nobody is in them. An empty ``fleet_unprotected`` would say that somebody has looked."""
+PREFIXES = ("cloud", "region", "tenant", "environment", "cluster", "wave", "os")
+_BEGINNINGS = tuple(f"{prefix}_" for prefix in PREFIXES)
+_DECIDED = frozenset({*ALWAYS, UNPROTECTED})
+
+
+def is_decided(name: str) -> bool:
+    """Whether a group is one whose hosts are decided here, by what they are, and by nobody else."""
+    return name in _DECIDED or name.startswith(_BEGINNINGS)
 
 
 class GroupNames:
@@ -27,6 +36,8 @@ class GroupNames:
         self._safe = safe
         self._known: dict[str, str] = {}
         self._originals: dict[str, set[str]] = defaultdict(set)
+        self.renamed: dict[str, str] = {}
+        """By name, what groups are called that an expression would have named as one of ours or as a host."""
 
     def name(self, original: str) -> str:
         """The safe name of a group."""
@@ -37,6 +48,18 @@ class GroupNames:
             found = self._known[original] = str(self._safe(original))
             self._originals[found].add(original)
         return found
+
+    def of_expression(self, original: str, hosts: Collection[str]) -> str:
+        """The safe name of a group that an expression makes, perhaps of a tag: it adds to none of ours, and is no host.
+
+        ``hosts`` are the names of all hosts.
+        """
+        name = wanted = self.name(original)
+        while is_decided(name) or name.startswith(f"{FLEET}_") or name in hosts or name in NEVER:
+            name = f"x_{name}"
+        if name != wanted:
+            self.renamed[wanted] = name
+        return name
 
     def merged(self) -> dict[str, list[str]]:
         """By safe name, the several names that it stands for: hosts that somebody meant to keep apart are in one group.
@@ -62,14 +85,15 @@ def groups_of(host: Host, names: GroupNames) -> Iterable[str]:
         yield DUPLICATE
     if host.is_unprotected:
         yield UNPROTECTED
-    for prefix, value in (
-        ("cloud", machine.cloud.value),
-        ("region", machine.region),
-        ("tenant", placement.tenant),
-        ("environment", placement.environment),
-        ("cluster", "" if stands_alone(placement.cluster) else placement.cluster),
-        ("wave", placement.wave),
-        ("os", placement.os),
-    ):
+    values = (
+        machine.cloud.value,
+        machine.region,
+        placement.tenant,
+        placement.environment,
+        "" if stands_alone(placement.cluster) else placement.cluster,
+        placement.wave,
+        placement.os,
+    )
+    for prefix, value in zip(PREFIXES, values, strict=True):
         if value and value != UNKNOWN:
             yield names.name(f"{prefix}_{value}")

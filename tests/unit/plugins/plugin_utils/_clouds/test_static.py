@@ -208,6 +208,27 @@ def test_one_machine_under_two_names_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
+        ("fleet: {hosts: {db1: {}}}", "db1 is in the group fleet"),
+        ("fleet: {hosts: {localhost: {}}}", "localhost is in the group fleet"),
+        ("tenant_beta: {hosts: {db1: {fleet_tenant: alpha}}}", "db1 is in the group tenant_beta"),
+        ("tenant_alpha: {children: {web: {hosts: {db1: {fleet_tenant: alpha}}}}}", "web is in the group tenant_alpha"),
+        ("web: {hosts: {fleet: {}}}", "host fleet is called like a group"),
+    ],
+)
+def test_no_file_puts_a_host_where_its_variables_do_not(tmp_path: Path, content: str, what: str) -> None:
+    with pytest.raises(FleetError, match=what):
+        filled(tmp_path, content)
+
+
+def test_a_group_of_ours_may_be_in_a_file_with_the_hosts_that_are_in_it(tmp_path: Path) -> None:
+    content = "tenant_alpha: {hosts: {db1: {}, db2: {fleet_wave: x}}, vars: {fleet_tenant: alpha, owner: us}}"
+    inventory, _population = filled(tmp_path, content, exclude=[{"wave": "x"}])
+    assert inventory.groups["tenant_alpha"].vars["owner"] == "us"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
         ("db1 fleet_cloud=mainframe\n", "host db1: fleet_cloud is mainframe"),
         ("db1 fleet_power=on\n", "host db1: fleet_power is on"),
         ("web: {hosts: {db1: {fleet_power: on}}}\n", "host db1: fleet_power is True"),
