@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-models = pytest.importorskip("azure.mgmt.compute.models")
+pytest.importorskip("azure.mgmt.compute")
 pytest.importorskip("azure.mgmt.network")
-if not hasattr(models.VirtualMachine, "_is_model"):
-    pytest.skip("this azure-mgmt-compute has models of another make", allow_module_level=True)
+
+from azure.mgmt.compute.models import VirtualMachine as Model
 
 from ansible_collections.bankops.fleet.tests.fakes.clouds.azure import documents
 from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.models import answer_faults
@@ -23,6 +23,10 @@ from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.state import (
     ScaleSet,
     Subscription,
     VirtualMachine,
+)
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(Model, "_is_model"), reason="this azure-mgmt-compute has models of another make"
 )
 
 
