@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._evidence.redaction import MARK, redact
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import did_you_mean, show
+
+# Whatever stands before the host of an address is the user's who asks.
+_USER = re.compile(r"(?<=//)\S*@")
 
 
 @dataclass
@@ -23,9 +27,12 @@ class Faults:
     lines: list[str] = field(default_factory=list)
 
     def add(self, place: str, value: object, what: str, remedy: str) -> None:
-        """Note a fault. ``what`` is a clause without a full stop; a ``value`` of None is not shown."""
-        shown = place if value is None else f"{place}: {show(value)}"
-        self.lines.append(f"{self.file}: {shown}: {what}. {remedy}".rstrip())
+        """Note a fault. ``what`` is a clause without a full stop; a ``value`` of None is not shown.
+
+        Nor are its secrets: it is in the wrong place, or not what belongs there, so it may be anything.
+        """
+        shown = "" if value is None else show(_USER.sub(f"{MARK}@", str(redact(value))))
+        self.lines.append(": ".join(filter(None, (self.file, place, shown, f"{what}. {remedy}".rstrip()))))
 
     def refuse(self) -> None:
         """Raise FleetError of kind ``bad_inventory`` when there is a fault."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Machine, Scope
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import pack
 from ansible_collections.bankops.fleet.tests.fakes.machines import ACCOUNT, REGION, machine
 from ansible_collections.bankops.fleet.tests.fakes.multicloud_programs import Programs, text
 
@@ -112,6 +113,15 @@ def test_where_ansible_only_warns_the_hosts_of_others_say_that_the_inventory_is_
     ((file, reason),) = text(listing["_meta"]["hostvars"]["db1"]["fleet_incomplete"]).items()
     assert file == str(lab.inventory)
     assert "source aws, broken, eu-west-1: ec2:DescribeInstances: the request was throttled" in reason
+
+
+def test_an_empty_file_is_noticed_where_the_plugin_is_asked_first(lab: Programs) -> None:
+    lab.inventory.touch()
+    (lab.folder / "others.ini").write_text("[fleet]\ndb1\n")
+    (lab.folder / "machines").write_text(pack("now", {}))
+    listing = lab.list("-i", "others.ini", ANSIBLE_INVENTORY_ENABLED="bankops.fleet.multicloud,auto,yaml,ini")
+    ((_file, reason),) = text(listing["_meta"]["hostvars"]["db1"]["fleet_incomplete"]).items()
+    assert "sources: names no source" in reason
 
 
 def test_the_cache_is_used_flushed_and_nobody_elses_to_read(lab: Programs) -> None:

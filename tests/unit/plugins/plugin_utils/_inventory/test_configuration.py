@@ -116,10 +116,35 @@ def test_what_is_wrong_is_named_with_its_file_key_value_and_remedy(options: dict
     assert f"{FILE}: {fault}" in faults(**options)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"type": "falcon", "base_url": "https://user:SECRET@api.example.com"},
+        {"type": "falcon", "base_url": "http://user:x/SECRET@api.example.com"},
+        {"type": "falcon", "proxy": "socks5://user:SECRET@proxy"},
+        {"type": "aws", "endpoints": {"ec2": "http://user:SECRET@ec2.example.com"}},
+        {"type": "aws", "endpoints": {"ec2": "http://SECRET@ec2.example.com"}},
+        {"type": "aws", "profile": {"aws_secret_access_key": "SECRET"}},
+        {"type": "aws", "accounts": [{"profile": {"session_token": "SECRET"}}]},
+        {"type": "azure", "endpoint": "ftp://user:SECRET@arm"},
+        {"type": "gcp", "endpoint": "http://user:SECRET@google"},
+    ],
+)
+def test_no_value_that_is_refused_shows_a_secret(source: dict[str, Any]) -> None:
+    found = "\n".join(faults(sources=[source]))
+    assert "sources[0]." in found
+    assert "SECRET" not in found
+
+
 def test_all_faults_are_told_at_once_and_each_once() -> None:
     found = faults(on_error="warn", timeout=0, sources=[{"type": "aws", "regoins": []}])
     assert len(found) == 3
     assert len(set(found)) == 3
+
+
+def test_an_empty_file_is_no_inventory() -> None:
+    with pytest.raises(FleetError, match=f"^{FILE}: is no mapping. Write keys and values."):
+        read_configuration(None, FILE, None)
 
 
 @pytest.mark.parametrize("content", [None, [], "text", {}])
