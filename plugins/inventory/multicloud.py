@@ -180,6 +180,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, to_safe_group_name
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import said
 from ansible_collections.bankops.fleet.plugins.plugin_utils._collector import collector_paused
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory import populate
@@ -277,6 +278,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _warn(self, reading: Reading, population: Population) -> None:
         for scope, reason in missing(reading.problems).items():
             self.display.warning(f"The inventory is incomplete: {scope}: {reason}")
+        refused = [host.name for host in population.hosts if host.placement.refused_tenant != UNKNOWN]
+        if refused:
+            names = f"{', '.join(refused[:5])}{', …' if len(refused) > 5 else ''}"
+            self.display.warning(f"The tenant of {len(refused)} hosts is no name: see fleet_refused_tenant of {names}.")
         if not population.hosts:
             self.display.warning("The sources named no machine; look at their regions, accounts and conditions.")
         for name, instead in list(self._group_names.renamed.items())[: populate.MOST]:

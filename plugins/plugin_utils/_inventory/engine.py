@@ -142,6 +142,7 @@ def named_population(
     for host in population.hosts:
         host.groups = tuple(groups_of(host, groups))
         reserved.update(host.groups)
+    _check_tenants(groups)
     taken = {name: host.identity for name, host in earlier.items()}
     in_files = _names_in_files(configuration, taken)
     fixed = {**{identity: name for name, identity in taken.items()}, **in_files}
@@ -155,6 +156,18 @@ def named_population(
     population.hosts.sort(key=lambda host: host.name)
     _check_groups_in_files(configuration, population)
     return population
+
+
+def _check_tenants(groups: GroupNames) -> None:
+    """What a warning is enough for elsewhere would make one tenant of two."""
+    for name, tenants in groups.merged().items():
+        if name.startswith("tenant_"):
+            raise FleetError(
+                f"The group {name} would stand for several tenants: "
+                + ", ".join(show(tenant.removeprefix("tenant_")) for tenant in tenants),
+                kind="bad_inventory",
+                remedy="Give them names that differ in letters and digits, or correct the tags.",
+            )
 
 
 def _join_earlier(population: Population, earlier: Mapping[str, Earlier]) -> None:

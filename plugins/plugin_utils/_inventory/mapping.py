@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import UNKNOWN, Machine
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.entry import Entry
+from ansible_collections.bankops.fleet.plugins.plugin_utils._state.names import NAME_RULE, check_name
 
 DEFAULT_KEYS = {
     "tenant": ("tenant", "Tenant", "customer", "Customer"),
@@ -33,6 +35,8 @@ class Placement(NamedTuple):
     wave: str
     criticality: str
     os: str
+    refused_tenant: str = UNKNOWN
+    """What is called its tenant and can be no tenant's name."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,26 @@ class TagMapping:
     """By the source's name."""
 
     def place(self, source: str, machine: Machine) -> Placement:
-        """The placement of a machine; an empty tag says nothing."""
+        """The placement of a machine; a blank tag says nothing, and who cannot be a tenant is none."""
         tags, defaults = machine.tags, self.defaults.get(source, {})
         found = []
         for part, keys in self.keys.items():
-            value = machine.placement.get(part) or next((tags[key] for key in keys if tags.get(key)), "")
+            said = (machine.placement.get(part, ""), *(tags.get(key, "") for key in keys))
+            value = next(filter(None, map(str.strip, said)), "")
             found.append(value or defaults.get(part) or (machine.os if part == "os" else "") or UNKNOWN)
-        return Placement(*found)
+        placement = Placement(*found)
+        if is_tenant(placement.tenant):
+            return placement
+        return placement._replace(tenant=UNKNOWN, refused_tenant=placement.tenant)
+
+
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can be called so: elsewhere it is part of paths."""
+    try:
+        check_name(name, "tenant")
+    except FleetError:
+        return False
+    return True
 
 
 def read_mapping(entry: Entry | None) -> dict[str, tuple[str, ...]]:
@@ -67,5 +84,7 @@ def read_defaults(entry: Entry | None) -> dict[str, str]:
     if entry is None:
         return {}
     defaults = {part: entry.text(part, example=f"{part}-1") for part in DEFAULT_KEYS}
+    if defaults["tenant"] and not is_tenant(defaults["tenant"]):
+        entry.fault("tenant", "is no name of a tenant", NAME_RULE)
     entry.refuse_others()
     return {part: value for part, value in defaults.items() if value}

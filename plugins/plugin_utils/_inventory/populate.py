@@ -85,6 +85,8 @@ def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
         found["fleet_scaling_group"] = machine.scaling_group
     if machine.managed_by:
         found["fleet_managed_by"] = [transport.value for transport in machine.managed_by]
+    if placement.refused_tenant != UNKNOWN:
+        found["fleet_refused_tenant"] = placement.refused_tenant
     if host.is_duplicate:
         found["fleet_seen_by"] = list(host.seen_by)
     if host.sensor:
@@ -113,7 +115,7 @@ def add_hosts(inventory: Any, hosts: Iterable[Host], *, own: Mapping[str, Collec
         added = inventory.hosts[inventory.add_host(host.name)]
         variables = variables_of(host, raw=raw)
         for name in own.get(host.name, ()):
-            if name in _WAYS or not host.is_duplicate:
+            if name in _WAYS or not (host.is_duplicate or "fleet_refused_tenant" in variables):
                 variables.pop(name, None)
         added.vars.update(variables)
         for name in host.groups:

@@ -30,7 +30,7 @@ PLAYBOOK = """
   tasks:
     - name: Show
       ansible.builtin.debug:
-        msg: "{{ [fleet_tags, fleet_name, fleet_tenant, fleet_raw, joined, fleet_resource] }}"
+        msg: "{{ [fleet_tags, fleet_name, fleet_refused_tenant, fleet_raw, joined, fleet_resource] }}"
     - name: Show as variables
       ansible.builtin.debug:
         var: hostvars[inventory_hostname]
@@ -87,7 +87,7 @@ def test_a_hostile_tag_stays_text_on_the_way_through_the_inventory_of_awx(lab: P
     listing = lab.list("--export")
     (name,) = listing["_meta"]["hostvars"]
     variables = listing["_meta"]["hostvars"][name]
-    assert variables["fleet_tenant"] == {"__ansible_unsafe": attack}
+    assert variables["fleet_refused_tenant"] == {"__ansible_unsafe": attack}
     assert text(variables["fleet_tags"])["a"] == "{"
     # What AWX itself must understand is no mapping.
     assert (variables["ansible_host"], variables["fleet_power"]) == ("10.0.0.1", "running")

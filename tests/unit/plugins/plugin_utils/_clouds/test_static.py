@@ -193,6 +193,12 @@ def test_a_template_of_a_file_stays_one_and_is_counted_as_unassigned(tmp_path: P
     assert [host.name for host in inventory.groups["fleet_unassigned"].get_hosts()] == ["db1"]
 
 
+def test_a_host_whose_file_gives_it_no_name_of_a_tenant_is_unassigned_everywhere(tmp_path: Path) -> None:
+    inventory, _population = filled(tmp_path, 'db1 fleet_tenant="al pha"\n')
+    variables = inventory.hosts["db1"].vars
+    assert (variables["fleet_tenant"], variables["fleet_refused_tenant"]) == ("unknown", "al pha")
+
+
 def test_a_host_that_the_conditions_exclude_is_not_in_the_inventory(tmp_path: Path) -> None:
     inventory, population = filled(tmp_path, ONPREM, exclude=[{"wave": "canary"}])
     assert "web1" not in inventory.hosts

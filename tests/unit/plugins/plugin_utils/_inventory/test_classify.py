@@ -66,11 +66,20 @@ def groups(host: Host) -> list[str]:
         ({"tenant": "", "customer": "alpha"}, "alpha"),
         ({"tenant": ""}, "unknown"),
         ({"TENANT": "alpha"}, "unknown"),
+        ({"tenant": " ", "customer": " alpha\t"}, "alpha"),
+        ({"tenant": "   "}, "unknown"),
         ({}, "unknown"),
     ],
 )
 def test_the_first_tag_that_says_something_counts(tags: dict[str, str], tenant: str) -> None:
     assert one(machine(tags=tags)).placement.tenant == tenant
+
+
+@pytest.mark.parametrize("tenant", ["../beta", "al pha", "-alpha", "a" * 64, "{{ alpha }}"])
+def test_a_tenant_that_can_be_none_is_recorded_and_unassigned(tenant: str) -> None:
+    host = one(machine(tags={"tenant": tenant}))
+    assert (host.left_out, host.placement.refused_tenant) == (LeftOut.UNASSIGNED, tenant)
+    assert not [group for group in groups(host) if group.startswith("tenant_")]
 
 
 def test_a_mapping_replaces_the_usual_tags_of_a_part_and_leaves_the_others() -> None:

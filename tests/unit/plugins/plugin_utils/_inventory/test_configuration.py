@@ -73,6 +73,11 @@ def test_what_a_source_says_of_placement_is_kept_by_its_name() -> None:
             {"sources": [{"type": "aws", "placement": {"tenants": "alpha"}}]},
             "sources[0].placement.tenants: is no option. Did you mean tenant?",
         ),
+        (
+            {"sources": [{"type": "aws", "placement": {"tenant": "a/b"}}]},
+            "sources[0].placement.tenant: a/b: is no name of a tenant. Use letters, digits, dots, dashes and "
+            "underscores, at most 63, beginning with a letter or digit.",
+        ),
         ({"mappings": {}}, "mappings: is no option. Did you mean mapping?"),
         ({"mapping": ["tenant"]}, "mapping: ['tenant']: is no mapping. Write keys and values."),
         ({"mapping": {"tennant": ["x"]}}, "mapping.tennant: is no option. Did you mean tenant?"),

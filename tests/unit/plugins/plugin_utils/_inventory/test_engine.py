@@ -244,6 +244,12 @@ def test_every_machine_is_a_host_of_the_inventory_and_the_order_of_sources_chang
     assert names == [(host.name, host.machine.identity) for host in found.hosts]
 
 
+def test_two_tenants_are_not_made_one_by_the_name_of_their_group() -> None:
+    one, other = machine("i-1", tags={"tenant": "web-1"}), machine("i-2", tags={"tenant": "web.1"})
+    with pytest.raises(FleetError, match=r"tenant_web_1 would stand for several tenants: web-1, web\.1"):
+        named({EAST: [one, other]})
+
+
 def filled(found: Population) -> InventoryData:
     inventory = InventoryData()
     populate.add_hosts(inventory, found.hosts, own={}, raw=False)
