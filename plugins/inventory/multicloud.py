@@ -116,6 +116,12 @@ options:
     type: list
     elements: dict
     default: []
+  loopback:
+    description:
+      - Whether a machine of a cloud may have an address of this machine itself, such as V(127.0.0.1), where its ports
+        lead elsewhere, as in a lab. Otherwise such an address is none.
+    type: bool
+    default: false
   on_error:
     description:
       - What is to be done when a part of a source cannot be read.
@@ -282,6 +288,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if refused:
             names = f"{', '.join(refused[:5])}{', …' if len(refused) > 5 else ''}"
             self.display.warning(f"The tenant of {len(refused)} hosts is no name: see fleet_refused_tenant of {names}.")
+        for address, hosts in list(population.shared_addresses().items())[:5]:
+            names = ", ".join(host.name for host in hosts[:5])
+            self.display.warning(
+                f"{len(hosts)} hosts have the address {address}: {names}{' …' if len(hosts) > 5 else ''}"
+            )
         if not population.hosts:
             self.display.warning("The sources named no machine; look at their regions, accounts and conditions.")
         for name, instead in list(self._group_names.renamed.items())[: populate.MOST]:

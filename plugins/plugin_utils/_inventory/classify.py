@@ -22,7 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine impo
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.conditions import any_holds
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import Placement
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, is_address
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Identity, is_address, is_own_address
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings import path_of, refuse, unite
 
 if TYPE_CHECKING:
@@ -84,9 +84,18 @@ class Population:
             "hosts": len(self.hosts),
             "planned": reasons[None],
             **{reason.value: reasons[reason] for reason in LeftOut},
+            "shared_addresses": sum(map(len, self.shared_addresses().values())),
             "duplicates": sum(host.is_duplicate for host in self.hosts),
             **({} if self.sensors is None else {"sensors": self.sensors, "unprotected": self._unprotected}),
         }
+
+    def shared_addresses(self) -> dict[str, list[Host]]:
+        """By address, the hosts where several have the same: who connects to one may reach another."""
+        hosts = defaultdict(list)
+        for host in self.hosts:
+            if host.address and not is_own_address(host.address):
+                hosts[host.address].append(host)
+        return {address: found for address, found in hosts.items() if len(found) > 1}
 
     @property
     def _unprotected(self) -> int:
@@ -114,7 +123,7 @@ def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configurat
             population.excluded += 1
         else:
             scopes = dict.fromkeys(path_of(scope) for scope, _machine in sightings)
-            population.hosts.append(_host(machine, placement, tuple(scopes), configuration))
+            population.hosts.append(_host(sightings[0][0], machine, placement, tuple(scopes), configuration))
     refuse(contradictions)
     return population
 
@@ -145,8 +154,13 @@ def mark_sensors(population: Population, sensors: Iterable[SensorHost], *, whole
     population.sensors = {"read": len(found.all), "elsewhere": len(elsewhere)}
 
 
-def _host(machine: Machine, placement: Placement, seen_by: tuple[str, ...], configuration: Configuration) -> Host:
-    address = next(filter(is_address, (getattr(machine, name) for name in configuration.addresses)), "")
+def _host(
+    scope: Scope, machine: Machine, placement: Placement, seen_by: tuple[str, ...], configuration: Configuration
+) -> Host:
+    # A file says itself whom it reaches on this machine; a cloud's name or tag must not lead there.
+    local = configuration.loopback or not scope.account
+    found = (getattr(machine, name) for name in configuration.addresses)
+    address = next((each for each in found if is_address(each) and (local or not is_own_address(each))), "")
     transport = _transport(machine, address, configuration.transports)
     left_out = None
     if machine.power != Power.RUNNING:

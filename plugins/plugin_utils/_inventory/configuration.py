@@ -57,6 +57,7 @@ class Configuration:
     mark_errors: bool
     timeout: float
     raw: bool
+    loopback: bool
 
 
 def read_configuration(content: object, file: str, loader: Any) -> Configuration:
@@ -82,6 +83,7 @@ def read_configuration(content: object, file: str, loader: Any) -> Configuration
         mark_errors=entry.text("on_error", FAIL, choices=(FAIL, MARK)) == MARK,
         timeout=entry.number("timeout", 120, least=1, most=3600),
         raw=raw,
+        loopback=entry.flag("loopback", False),
     )
     _check_constructed(entry)
     for option in OF_ANSIBLE:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ FIELDS = {
 USUAL = ("name", "private_dns", "instance_id")
 NEVER = frozenset({"localhost", "127.0.0.1", "::1", "all", "ungrouped"})
 """Ansible takes them for the controller itself, or for everybody; a machine must not pass for either."""
+_LOCAL = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 _LONGEST = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -117,6 +120,20 @@ def host_names(
 def is_address(text: str) -> bool:
     """Whether a text may be handed to ssh as the address of a host: no option, no user, no blank."""
     return bool(re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*", text))
+
+
+def is_own_address(text: str) -> bool:
+    """Whether an address leads to this machine itself, in any way to write it that ssh understands."""
+    labels = text.lower().rstrip(".").split(".")
+    if labels[-1] in _LOCAL or labels[0] in _LOCAL:
+        return True
+    try:
+        # It takes 127.1, 0x7f000001 and 0 as well, as ssh does.
+        found = ipaddress.ip_address(socket.inet_aton(text) if ":" not in text else text)
+    except (OSError, ValueError):
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return found.is_loopback or found.is_unspecified
 
 
 def _longer(bare: str, machine: Machine, length: int) -> str:

@@ -148,6 +148,10 @@ def test_a_host_that_stands_alone_is_in_no_cluster() -> None:
         ({"private_ip": "", "name": "web1"}, {"addresses": ["name"]}, "web1", "ssh"),
         ({"private_ip": "", "managed_by": (Transport.SSM,)}, {}, "", "ssm"),
         ({"managed_by": (Transport.SSM,)}, {}, "10.0.0.1", "ssh"),
+        ({"private_ip": "127.0.0.1"}, {}, "", "unknown"),
+        ({"private_ip": "127.0.0.1", "public_ip": "192.0.2.1"}, {}, "192.0.2.1", "ssh"),
+        ({"private_ip": "127.0.0.1"}, {"loopback": True}, "127.0.0.1", "ssh"),
+        ({"private_ip": "", "name": "localhost"}, {"addresses": ["name"]}, "", "unknown"),
         ({"managed_by": (Transport.SSM,)}, {"transports": ["ssm", "ssh"]}, "10.0.0.1", "ssm"),
         ({"managed_by": (Transport.AZURE,)}, {"transports": ["ssm"]}, "10.0.0.1", "unknown"),
         ({"private_ip": "", "name": "-oProxyCommand=id"}, {"addresses": ["name"]}, "", "unknown"),
@@ -158,6 +162,17 @@ def test_the_first_fit_address_and_the_first_way_are_taken(
 ) -> None:
     host = one(machine(**given), **options)
     assert (host.address, host.transport) == (address, transport)
+
+
+def test_a_file_may_say_that_a_host_is_reached_on_this_machine() -> None:
+    (host,) = classify({Scope("a-file"): [machine(private_ip="127.0.0.1")]}, configured()).hosts
+    assert host.address == "127.0.0.1"
+
+
+def test_hosts_of_one_address_are_counted() -> None:
+    found = population(machine("i-1"), machine("i-2"), machine("i-3", private_ip="10.0.0.3"))
+    assert {address: len(hosts) for address, hosts in found.shared_addresses().items()} == {"10.0.0.1": 2}
+    assert found.record("")["shared_addresses"] == 2
 
 
 # Duplicates

@@ -178,6 +178,7 @@ def test_the_documentation_has_every_option_and_its_default(tmp_path: Path) -> N
             "hostnames",
             "include",
             "exclude",
+            "loopback",
             "on_error",
             "timeout",
             "raw",

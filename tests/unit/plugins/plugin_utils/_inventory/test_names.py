@@ -20,6 +20,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names imp
     Preference,
     host_names,
     is_address,
+    is_own_address,
     read_hostnames,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.host_names import is_plain_name
@@ -156,3 +157,16 @@ def test_the_first_hostname_that_a_machine_has_is_its_name() -> None:
 )
 def test_what_ssh_would_take_for_something_else_is_no_address(address: str, fit: bool) -> None:
     assert is_address(address) is fit
+
+
+@pytest.mark.parametrize(
+    ("address", "own"),
+    [
+        *((each, True) for each in ("127.0.0.1", "127.8.9.1", "127.1", "0x7f000001", "2130706433", "0", "0.0.0.0")),
+        *((each, True) for each in ("::1", "::", "::ffff:127.0.0.1", "localhost", "LocalHost.", "a.localhost")),
+        *((each, True) for each in ("localhost.localdomain", "ip6-localhost")),
+        *((each, False) for each in ("10.0.0.1", "2001:db8::1", "web1", "localhost1.example.com", "128.0.0.1", "")),
+    ],
+)
+def test_this_machine_itself_is_known_in_every_way_to_write_it(address: str, own: bool) -> None:
+    assert is_own_address(address) is own
