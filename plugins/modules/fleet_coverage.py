@@ -13,8 +13,8 @@ short_description: Find machines that are not protected, not managed, or gone
 version_added: 0.1.0
 author: bankops.fleet contributors (@bankops)
 description:
-  - Holds the hosts of the inventory against the sensors that CrowdStrike Falcon knows, the ways by which they are
-    managed, and the last population of each tenant that has a plan.
+  - Holds the hosts of the inventory against the sensors that CrowdStrike Falcon knows, the machines that Systems
+    Manager of AWS manages, and the last population of each tenant that has a plan.
   - Machines are joined by cloud, account and instance id, never by their names. What cannot be joined is V(unknown).
   - Falcon is asked anew. Where no source of type C(falcon) is configured, nothing is protected, and it is V(unknown)
     who is.
@@ -43,7 +43,7 @@ options:
     type: list
     elements: dict
   stale_days:
-    description: After how many days without a sign of life a sensor no longer protects its machine.
+    description: After how many days without a sign of life a sensor no longer protects its machine, 1 to 365.
     type: int
     default: 7
   tenants:
@@ -62,7 +62,7 @@ options:
     type: bool
     default: true
   timeout:
-    description: Seconds that reading the sensors may take.
+    description: Seconds that reading the sensors may take, 1 to 3600.
     type: int
     default: 120
 """
@@ -160,7 +160,7 @@ coverage:
 looked:
   description:
     - What was looked at. C(sensors) is how many were read, null when none were, and C(sources) how many of each CID.
-    - C(incomplete) is what the inventory could not see.
+    - C(incomplete) is what the inventory could not see, C(inventory) when each file of it was read.
   returned: when the sensors could be read
   type: dict
   sample:
@@ -169,6 +169,7 @@ looked:
     sensors: 1204
     sources: [{source: falcon, cid: "", region: eu-1, sensors: 1204}]
     incomplete: []
+    inventory: [{inventory: /etc/fleet/fleet.multicloud.yml, read: "2026-11-14T21:58:12Z"}]
 hosts:
   description: By finding, the hosts of the inventory of which it was made, to be made groups of.
   returned: when the sensors could be read

@@ -193,6 +193,9 @@ def test_what_is_found_is_told_recorded_and_fails_the_run(site: Site) -> None:
     assert "alpha: 1 unprotected (web3), 1 stale (web2)" in told
     [recorded] = site.recorded()
     assert findings(recorded) == ALPHA
+    [read] = recorded["inventory"]
+    assert read["inventory"].endswith("/fleet.multicloud.yml")
+    assert datetime.fromisoformat(read["read"]) <= datetime.now(timezone.utc)
     assert undocumented(told) == []
     assert site.environment["FALCON_CLIENT_SECRET"] not in told + ran.stderr + json.dumps(recorded)
 

@@ -18,7 +18,11 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_calls im
     ask,
     pages,
 )
-from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import MEMBERS, machine_of
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_instances import (
+    MEMBERS,
+    machine_of,
+    reached_of,
+)
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.aws_options import (
     Account,
     Options,
@@ -72,9 +76,13 @@ class AwsSource:
         return list(scopes)
 
     def machines(self, scope: Scope, deadline: Deadline) -> Iterator[Machine]:
-        """The instances of one of the ``scopes``, by as few calls as EC2 allows. Raises SourceError."""
+        """The instances of one of the ``scopes``, by as few calls as EC2 allows. Raises SourceError.
+
+        In the end those that only Systems Manager knows, which are not ``is_listed``.
+        """
         keys = self._keys[scope.account]
-        managed = self._managed(scope, keys, deadline) if self._options.ssm else {}
+        managed = self._managed(scope, keys, deadline) if self._options.ssm else None
+        unlisted = dict(managed or {})
         client = self._clients.client("ec2", scope.region, keys, scope, deadline)
         asked = {"MaxResults": INSTANCES_PER_PAGE, "Filters": self._options.filters}
 
@@ -86,7 +94,10 @@ class AwsSource:
             ]
 
         for found in pages(client, "describe_instances", read, scope, deadline, asked):
-            yield from found
+            for machine in found:
+                unlisted.pop(machine.instance_id, None)
+                yield machine
+        yield from (reached_of(identity, system, scope) for identity, system in unlisted.items())
 
     def _home(self) -> str:
         """The region where accounts are asked about; what stands in ``regions`` is checked before any call."""

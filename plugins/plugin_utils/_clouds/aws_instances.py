@@ -57,13 +57,16 @@ MEMBERS = {
 
 
 def machine_of(
-    instance: Mapping[str, Any], scope: Scope, partition: str, managed: Mapping[str, str], *, raw: bool
+    instance: Mapping[str, Any], scope: Scope, partition: str, managed: Mapping[str, str] | None, *, raw: bool
 ) -> Machine:
     """The machine that an instance is. Raises KeyError when it has no id or no state.
 
-    ``managed`` has the name of the operating system by instance, for those that Systems Manager reaches.
+    ``managed`` has the name of the operating system by instance, for those that Systems Manager reaches; None where it
+    was not asked.
     """
     identity = instance["InstanceId"]
+    is_managed = managed is not None and identity in managed
+    system = managed.get(identity, "") if managed else ""
     tags = {tag["Key"]: tag.get("Value", "") for tag in instance.get("Tags", ())}
     return Machine(
         cloud=Cloud.AWS,
@@ -73,7 +76,7 @@ def machine_of(
         instance_id=identity,
         name=tags.get("Name", ""),
         power=_POWER.get(instance["State"]["Name"], Power.OTHER),
-        os=_system(managed.get(identity, ""), instance.get("PlatformDetails", ""), instance.get("Platform", "")),
+        os=_system(system, instance.get("PlatformDetails", ""), instance.get("Platform", "")),
         tags=tags,
         # An instance in a subnet without IPv4 has nothing but this.
         private_ip=instance.get("PrivateIpAddress") or instance.get("Ipv6Address", ""),
@@ -82,8 +85,25 @@ def machine_of(
         public_dns=instance.get("PublicDnsName", ""),
         resource=f"arn:{partition}:ec2:{scope.region}:{scope.account}:instance/{identity}",
         scaling_group=tags.get("aws:autoscaling:groupName", ""),
-        managed_by=(Transport.SSM,) if identity in managed else (),
+        managed_by=(Transport.SSM,) if is_managed else (),
+        not_managed_by=() if managed is None or is_managed else (Transport.SSM,),
         raw=instance if raw else None,
+    )
+
+
+def reached_of(instance_id: str, system: str, scope: Scope) -> Machine:
+    """The machine that Systems Manager reaches and EC2 does not list: it is no instance, or filters leave it out."""
+    return Machine(
+        cloud=Cloud.AWS,
+        account=scope.account,
+        region=scope.region,
+        zone=UNKNOWN,
+        instance_id=instance_id,
+        name="",
+        power=Power.RUNNING,
+        os=_system(system),
+        managed_by=(Transport.SSM,),
+        is_listed=False,
     )
 
 

@@ -115,5 +115,6 @@ def _values(machine: Machine) -> list[Any]:
 def _machine(values: list[Any]) -> Machine:
     given = dict(zip(_FIELDS, values, strict=True))
     given["cloud"], given["power"] = Cloud(given["cloud"]), Power(given["power"])
-    given["managed_by"] = tuple(map(Transport, given["managed_by"]))
+    for name in ("managed_by", "not_managed_by"):
+        given[name] = tuple(map(Transport, given[name]))
     return Machine(**given)

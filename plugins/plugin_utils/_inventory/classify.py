@@ -28,6 +28,9 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.sightings
 if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import SensorHost
 
+_NAMED = 50
+"""Machines that the record names: it is there again for every host that somebody lists."""
+
 
 class LeftOut(StrEnum):
     """Why no plan works on a host, the first that applies."""
@@ -68,14 +71,17 @@ class Population:
 
     hosts: list[Host] = field(default_factory=list)
     excluded: int = 0
+    only_managed: list[dict[str, str]] = field(default_factory=list)
+    """Machines that a cloud's way reaches and that the cloud does not list: where they are, and whose."""
     sensors: dict[str, int] | None = None
     """How many sensors Falcon has, and how many of them are on no host; None where it was not asked."""
 
     def record(self, read: str) -> dict[str, Any]:
         """Plain data for ``fleet_population``: ``machines = hosts + excluded``, ``hosts = planned +`` each reason.
 
-        Only counts, for every host has it: who they are is said by the groups.
+        Counts, for every host has it: who they are is said by the groups, but for those that are no hosts.
         """
+        only = {"count": len(self.only_managed), "machines": self.only_managed[:_NAMED]}
         reasons = Counter(host.left_out for host in self.hosts)
         return {
             "read": read,
@@ -86,6 +92,7 @@ class Population:
             **{reason.value: reasons[reason] for reason in LeftOut},
             "shared_addresses": sum(map(len, self.shared_addresses().values())),
             "duplicates": sum(host.is_duplicate for host in self.hosts),
+            **({"only_managed": only} if self.only_managed else {}),
             **({} if self.sensors is None else {"sensors": self.sensors, "unprotected": self._unprotected}),
         }
 
@@ -115,15 +122,18 @@ def classify(found: Mapping[Scope, Iterable[Machine]], configuration: Configurat
     population = Population()
     contradictions = []
     for sightings in seen.values():
-        machine, placement, faults = unite(sightings, configuration.mapping)
+        listed = [(scope, machine) for scope, machine in sightings if machine.is_listed]
+        machine, placement, faults = unite(listed or sightings, configuration.mapping)
         contradictions += faults
         if (configuration.include and not any_holds(configuration.include, machine, placement)) or any_holds(
             configuration.exclude, machine, placement
         ):
             population.excluded += 1
+        elif not machine.is_listed:
+            population.only_managed.append(_where(machine, placement))
         else:
-            scopes = dict.fromkeys(path_of(scope) for scope, _machine in sightings)
-            population.hosts.append(_host(sightings[0][0], machine, placement, tuple(scopes), configuration))
+            scopes = dict.fromkeys(path_of(scope) for scope, _machine in listed)
+            population.hosts.append(_host(listed[0][0], machine, placement, tuple(scopes), configuration))
     refuse(contradictions)
     return population
 
@@ -152,6 +162,16 @@ def mark_sensors(population: Population, sensors: Iterable[SensorHost], *, whole
         missing = joinable and not match.found and not match.doubt
         host.is_unprotected = whole and missing and machine.power == Power.RUNNING
     population.sensors = {"read": len(found.all), "elsewhere": len(elsewhere)}
+
+
+def _where(machine: Machine, placement: Placement) -> dict[str, str]:
+    return {
+        "cloud": machine.cloud.value,
+        "account": machine.account,
+        "region": machine.region,
+        "instance_id": machine.instance_id,
+        "tenant": placement.tenant,
+    }
 
 
 def _host(

@@ -85,6 +85,8 @@ def variables_of(host: Host, *, raw: bool) -> dict[str, Any]:
         found["fleet_scaling_group"] = machine.scaling_group
     if machine.managed_by:
         found["fleet_managed_by"] = [transport.value for transport in machine.managed_by]
+    if machine.not_managed_by:
+        found["fleet_not_managed_by"] = [transport.value for transport in machine.not_managed_by]
     if placement.refused_tenant != UNKNOWN:
         found["fleet_refused_tenant"] = placement.refused_tenant
     if host.is_duplicate:

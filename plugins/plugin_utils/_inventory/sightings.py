@@ -21,7 +21,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names imp
 from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 _NAMED = 20
-_ADDRESSES = ("private_ip", "public_ip", "private_dns", "public_dns")
+_ADDED = ("private_ip", "public_ip", "private_dns", "public_dns", "sensor_id")
 _IDENTITY = ("fleet_cloud", "fleet_account", "fleet_instance_id")
 _SAID = ("tenant", "environment", "cluster", "wave", "criticality", "power")
 _OURS = {*_IDENTITY, *(f"fleet_{part}" for part in _SAID)}
@@ -46,7 +46,8 @@ def hosts_before(inventory: Any) -> dict[str, Earlier]:
 def unite(sightings: Sequence[tuple[Scope, Machine]], mapping: TagMapping) -> tuple[Machine, Placement, list[str]]:
     """A machine and its placement by all who saw it, who knows best first, and sentences on what they contradict in.
 
-    The others add ways to it and addresses that the first does not know, and what is unknown of its place.
+    The others add ways to it, the addresses and the sensor that the first does not know, and what is unknown of its
+    place.
     """
     first = sightings[0][1]
     placements = [mapping.place(scope.source, machine) for scope, machine in sightings]
@@ -65,11 +66,13 @@ def unite(sightings: Sequence[tuple[Scope, Machine]], mapping: TagMapping) -> tu
     faults += _contradiction(
         first.identity, "region", _by_value((scope, machine.region) for scope, machine in sightings)
     )
-    addresses: dict[str, Any] = {
-        name: next(filter(None, (getattr(each, name) for each in machines)), "") for name in _ADDRESSES
+    added: dict[str, Any] = {
+        name: next(filter(None, (getattr(each, name) for each in machines)), "") for name in _ADDED
     }
     ways = tuple(dict.fromkeys(chain.from_iterable(machine.managed_by for machine in machines)))
-    return replace(first, managed_by=ways, **addresses), Placement(**found), faults
+    asked = chain.from_iterable(machine.not_managed_by for machine in machines)
+    not_by = tuple(dict.fromkeys(way for way in asked if way not in ways))
+    return replace(first, managed_by=ways, not_managed_by=not_by, **added), Placement(**found), faults
 
 
 def contradictions_to(earlier: Earlier, machine: Machine, placement: Placement) -> list[str]:

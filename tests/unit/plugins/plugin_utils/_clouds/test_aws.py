@@ -169,11 +169,34 @@ def test_systems_manager_says_whom_it_reaches_and_what_they_are(aws: Front, reco
 
     machines = read(source(aws, regions=["eu-central-1"], ssm=True))
 
-    assert [(machine.instance_id, machine.managed_by, machine.os) for machine in machines] == [
-        (one, (Transport.SSM,), "amazon"),
-        (two, (), "linux"),
-        (three, (), "linux"),
+    assert [(each.instance_id, each.managed_by, each.not_managed_by, each.os) for each in machines[:3]] == [
+        (one, (Transport.SSM,), (), "amazon"),
+        (two, (), (Transport.SSM,), "linux"),
+        (three, (), (Transport.SSM,), "linux"),
     ]
+
+
+def test_whom_only_systems_manager_knows_is_told_as_not_listed(aws: Front, recorded: Recorded) -> None:
+    listed, *_others = recorded.instances[OWN, "eu-central-1"]
+    nodes = [Node(listed.id), Node("mi-1", "Ubuntu"), Node("i-0ff", "Red Hat"), Node("mi-2", ping="ConnectionLost")]
+    recorded.nodes[OWN, "eu-central-1"] = nodes
+
+    machines = read(source(aws, regions=["eu-central-1"], ssm=True))
+
+    assert [
+        (each.instance_id, each.account, each.region, each.os, each.managed_by)
+        for each in machines
+        if not each.is_listed
+    ] == [
+        ("mi-1", OWN, "eu-central-1", "ubuntu", (Transport.SSM,)),
+        ("i-0ff", OWN, "eu-central-1", "rhel", (Transport.SSM,)),
+    ]
+
+
+def test_whom_nobody_asked_about_is_neither_managed_nor_not(aws: Front) -> None:
+    machines = read(source(aws, regions=["eu-central-1"]))
+
+    assert {(each.managed_by, each.not_managed_by, each.is_listed) for each in machines} == {((), (), True)}
 
 
 def test_filters_are_the_service_s_own(aws: Front) -> None:

@@ -84,15 +84,16 @@ def test_what_its_variables_say_of_it_is_what_a_cloud_says(tmp_path: Path) -> No
 def test_a_host_may_say_that_it_is_a_machine_of_a_cloud(tmp_path: Path) -> None:
     text = (
         "db1 fleet_cloud=gcp fleet_account=project fleet_region=europe-west3 fleet_zone=a fleet_instance_id=42 "
-        "fleet_power=stopped fleet_transport=gcp fleet_os=debian fleet_name=database\n"
+        "fleet_power=stopped fleet_transport=gcp fleet_os=debian fleet_name=database fleet_sensor_id=a1b2\n"
     )
     one = machines(source(tmp_path, text))["database"]
     assert one.identity == ("gcp", "project", "42")
-    assert (one.power, one.managed_by, one.os, one.region) == (
+    assert (one.power, one.managed_by, one.os, one.region, one.sensor_id) == (
         Power.STOPPED,
         (Transport.GCP,),
         "debian",
         "europe-west3",
+        "a1b2",
     )
 
 

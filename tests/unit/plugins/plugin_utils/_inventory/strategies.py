@@ -70,6 +70,7 @@ machines: st.SearchStrategy[Machine] = st.builds(
     private_ip=st.sampled_from(["", "10.0.0.1", "10.0.0.2"]),
     private_dns=_WORDS,
     managed_by=st.sampled_from([(), (Transport.SSM,)]),
+    not_managed_by=st.sampled_from([(), (Transport.SSM,)]),
 )
 
 

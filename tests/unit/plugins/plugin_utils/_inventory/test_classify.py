@@ -213,6 +213,42 @@ def test_sources_that_contradict_each_other_are_both_named(given: dict[str, Any]
         assert f"by {scope}/{ACCOUNT}/east" in caught.value.message
 
 
+def reached(instance_id: str, **values: Any) -> Machine:
+    """A machine that Systems Manager reaches and EC2 does not list."""
+    return replace(machine(instance_id), managed_by=(Transport.SSM,), is_listed=False, tags={}, **values)
+
+
+def test_whom_the_cloud_does_not_list_is_no_host_and_is_named() -> None:
+    production = {"type": "aws", "name": "production", "placement": {"tenant": "alpha"}}
+    found = population(machine("i-1"), reached("mi-1"), sources=[production])
+    assert [host.machine.instance_id for host in found.hosts] == ["i-1"]
+    record = found.record("")
+    where = {"cloud": "aws", "account": ACCOUNT, "region": machine().region, "instance_id": "mi-1", "tenant": "alpha"}
+    assert record["only_managed"] == {"count": 1, "machines": [where]}
+    assert (record["machines"], record["hosts"]) == (1, 1)
+    assert "only_managed" not in population(machine()).record("")
+
+
+def test_whom_another_source_lists_is_a_host_and_whom_conditions_leave_out_is_counted() -> None:
+    found = classify({EAST: [reached("i-1")], WEST: [machine("i-1")]}, configured())
+    assert ([host.seen_by for host in found.hosts], found.only_managed) == ([(f"audit/{ACCOUNT}/east",)], [])
+    excluded = population(reached("mi-1"), exclude=[{"account": ACCOUNT}])
+    assert (excluded.excluded, excluded.only_managed) == (1, [])
+
+
+def test_of_many_whom_nobody_lists_fifty_are_named() -> None:
+    only = population(*(reached(f"mi-{number}") for number in range(51))).record("")["only_managed"]
+    assert (only["count"], len(only["machines"])) == (51, 50)
+
+
+def test_a_sensor_that_a_file_names_and_a_way_that_another_knows_are_united() -> None:
+    asked = replace(machine(), not_managed_by=(Transport.SSM,))
+    (host,) = classify({EAST: [asked], WEST: [replace(machine(), sensor_id="a1")]}, configured()).hosts
+    assert (host.machine.sensor_id, host.machine.not_managed_by) == ("a1", (Transport.SSM,))
+    (host,) = classify({EAST: [asked], WEST: [replace(machine(), managed_by=(Transport.SSM,))]}, configured()).hosts
+    assert (host.machine.managed_by, host.machine.not_managed_by) == ((Transport.SSM,), ())
+
+
 def test_one_id_in_two_accounts_or_clouds_is_two_machines() -> None:
     found = population(machine(), machine(account="2"), machine(cloud=Cloud.GCP))
     assert len(found.hosts) == 3

@@ -132,6 +132,9 @@ def test_everything_that_a_machine_has_is_kept() -> None:
     one = machine(
         power=Power.STOPPED,
         managed_by=(Transport.SSM,),
+        not_managed_by=(Transport.AZURE,),
+        is_listed=False,
+        sensor_id="a1",
         raw={"launched": "2026-11-21", "count": 1, "deep": [{"a": None}]},
         placement={"tenant": "alpha"},
     )
