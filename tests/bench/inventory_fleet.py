@@ -5,8 +5,12 @@
 """What an inventory of three clouds with 10,000 hosts costs, against the least there is, and how it grows.
 
 The clouds are those of the benchmarks of each alone: recorded pages, answered without delay. The least there are the
-libraries' own calls, and a plugin that adds everything from memory. Then every page comes late, as over a network, and
-the reading of all three is held against that of the slowest alone. The last line is JSON.
+libraries' own calls, and a plugin that adds everything from memory. How it grows is told without what the start costs,
+which is that of an inventory of one host in each cloud: 10 times as many may take 11 times as much.
+
+Then every answer comes late, as over a network, so much that all three clouds take the same time: one after the other
+would take three times that of one. What is timed there is the reading of the sources, by the clock, in a process of its
+own, without what Ansible does before and after. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ from ansible_collections.bankops.fleet.tests.bench._inventory import compared  #
 
 HOSTS = {"aws": 4000, "azure": 3000, "gcp": 3000}
 SECONDS_A_PAGE = 0.2
-LIMITS = {"over_floor": 1.15, "peak_mb": 400, "wall_over_slowest": 1.25, "cpu_ratio_10000_to_1000": 10.0}
+"""Of the cloud with the most pages, and more of the others."""
+LIMITS = {"over_floor": 1.15, "peak_mb": 400, "wall_over_slowest": 1.25, "cpu_ratio_10000_to_1000": 11.0}
 
 
 def read_bare(settings: dict[str, Any]) -> None:
@@ -42,23 +47,25 @@ def read_bare(settings: dict[str, Any]) -> None:
 
 @dataclass
 class Pace:
-    """How long every answer takes."""
+    """How long every answer of a cloud takes, and how many there were."""
 
     seconds: float = 0.0
+    answers: int = 0
 
     def wait(self) -> None:
         """Take that long."""
+        self.answers += 1
         time.sleep(self.seconds)
 
 
 @dataclass
 class Clouds:
-    """Three clouds: the sources that name them, what a process needs to reach them, and how fast they answer."""
+    """Three clouds: the sources that name them, what a process needs to reach them, and how fast each answers."""
 
     sources: list[dict[str, Any]]
     environment: dict[str, str]
     floor: dict[str, Any]
-    pace: Pace
+    paces: dict[str, Pace]
 
 
 @contextmanager
@@ -72,7 +79,7 @@ def clouds(folder: Path, counts: dict[str, int]) -> Iterator[Clouds]:
     from ansible_collections.bankops.fleet.tests.fakes.clouds.azure.state import SUBSCRIPTION, TENANT
     from ansible_collections.bankops.fleet.tests.fakes.clouds.gcp import server as gcp
 
-    pace = Pace()
+    paces = {name: Pace() for name in counts}
     authority = make_authority(folder, "azure", inventory_azure.HOSTS)
     microsoft, google = inventory_azure.fleet(counts["azure"]), inventory_gcp.fleet(counts["gcp"])
     instances = {(of_aws.OWN, inventory_aws.REGION): list(of_aws.fleet(counts["aws"]))}
@@ -80,16 +87,16 @@ def clouds(folder: Path, counts: dict[str, int]) -> Iterator[Clouds]:
 
     class Amazon(of_aws.Recorded):
         def __call__(self, environ: Any, start: Any) -> Any:
-            pace.wait()
+            paces["aws"].wait()
             return super().__call__(environ, start)
 
     class Google(inventory_gcp.Recorded):
         def reply(self, request: Any) -> Any:
-            pace.wait()
+            paces["gcp"].wait()
             return super().reply(request)
 
     def of_azure(*request: Any) -> Any:
-        pace.wait()
+        paces["azure"].wait()
         return pages(*request)
 
     with (
@@ -128,7 +135,7 @@ def clouds(folder: Path, counts: dict[str, int]) -> Iterator[Clouds]:
                 "azure": {"subscription": SUBSCRIPTION, "count": counts["azure"]},
                 "gcp": {"endpoint": f"{recorded.url}/compute/v1/", "fields": FIELDS, "count": counts["gcp"]},
             },
-            pace,
+            paces,
         )
 
 
@@ -175,28 +182,33 @@ def read(file: str) -> None:
 
 
 def wall_over_slowest(folder: Path) -> float:
-    """The time for all three, over the time for the slowest of them, when every page is late."""
+    """The time for all three, over the time for the slowest of them, when every answer is late and all are as slow."""
     folder.mkdir()
     with clouds(folder, HOSTS) as found:
         # The first time the pages are made.
         read_seconds(folder, found.sources, found.environment)
-        found.pace.seconds = SECONDS_A_PAGE
+        most = max(pace.answers for pace in found.paces.values())
+        for pace in found.paces.values():
+            pace.seconds = SECONDS_A_PAGE * most / pace.answers
         alone = {each["type"]: read_seconds(folder, [each], found.environment) for each in found.sources}
         together = read_seconds(folder, found.sources, found.environment)
     said = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in alone.items())
-    print(f"{SECONDS_A_PAGE * 1000:.0f} ms a page: {said}, one after the other; {together:.2f} s together")
+    print(f"{most * SECONDS_A_PAGE:.1f} s of waiting for each: {said};")
+    print(f"{sum(alone.values()):.2f} s one after the other, {together:.2f} s together")
     return together / max(alone.values())
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        start = cost(folder / "start", dict.fromkeys(HOSTS, 1))
         small = cost(folder / "small", {name: count // 10 for name, count in HOSTS.items()})
         large = cost(folder / "large", HOSTS)
+        growth = (large["cpu_seconds"] - start["cpu_seconds"]) / (small["cpu_seconds"] - start["cpu_seconds"])
         figures = {
             **large,
             "wall_over_slowest": round(wall_over_slowest(folder / "slow"), 2),
-            "cpu_ratio_10000_to_1000": round(large["cpu_seconds"] / small["cpu_seconds"], 1),
+            "cpu_ratio_10000_to_1000": round(growth, 1),
         }
     print(json.dumps({"bench": "inventory_fleet", "hosts": sum(HOSTS.values()), **figures}))
     missed = [f"{name} at most {most:g}" for name, most in LIMITS.items() if figures[name] > most]

@@ -4,10 +4,11 @@
 
 """What an inventory of 3,000 instances of Google Cloud costs: ours, google.cloud.gcp_compute, and the least there is.
 
-All ask the same recorded pages, which are answered without delay, and make the same hosts, groups and variables of
-them; ours and the peer through a proxy under Google's own names, because the peer knows no others. The least there is
-are the library's own calls for what we read, and a plugin that adds everything from memory. CPU and memory are those of
-the whole process of ``ansible-inventory --list``; the last line is JSON.
+All ask the same recorded pages, which are answered without delay; ours and the peer through a proxy under Google's own
+names, because the peer knows no others. The peer makes the hosts, two of the variables and four of the groups; ours
+makes all that it always makes. The least there is are the library's own calls for what we read, and a plugin that adds
+what ours has found from memory. CPU and memory are those of the whole process of ``ansible-inventory --list``; the last
+line is JSON.
 """
 
 from __future__ import annotations
@@ -42,32 +43,12 @@ scopes: [https://www.googleapis.com/auth/compute.readonly]
 hostnames: [name]
 compose:
   ansible_host: networkInterfaces[0].networkIP
-  fleet_cloud: "'gcp'"
-  fleet_account: project
-  fleet_region: 'zone[:-2]'
-  fleet_zone: zone
-  fleet_instance_id: id
-  fleet_name: name
-  fleet_power: status | lower
-  fleet_resource: selfLink
-  fleet_tags: labels
-  fleet_os: (disks[0].licenses[0] | basename).split('-')[0]
-  fleet_transport: "'ssh'"
-  fleet_tenant: labels.tenant | default('unknown')
-  fleet_environment: labels.environment | default('unknown')
-  fleet_cluster: labels.cluster | default('unknown')
-  fleet_wave: labels.wave | default('unknown')
-  fleet_criticality: labels.criticality | default('unknown')
-groups:
-  fleet: status == 'RUNNING' and 'tenant' in labels
-  cloud_gcp: true
+  fleet_tenant: labels.tenant
 keyed_groups:
-  - {{prefix: region, key: 'zone[:-2]'}}
   - {{prefix: tenant, key: labels.tenant}}
   - {{prefix: environment, key: labels.environment}}
-  - {{prefix: cluster, key: labels.cluster}}
   - {{prefix: wave, key: labels.wave}}
-  - {{prefix: os, key: "(disks[0].licenses[0] | basename).split('-')[0]"}}
+  - {{prefix: region, key: 'zone[:-2]'}}
 """
 
 
@@ -155,7 +136,14 @@ def main() -> None:
             }
             floor = {"read": "inventory_gcp:read_bare", "endpoint": f"{recorded.url}/compute/v1/", "fields": FIELDS}
             figures = compared(
-                folder, environment, ours=OURS, peer=PEER, floor=floor, peer_suffix="gcp.yml", peer_runs=1
+                folder,
+                environment,
+                ours=OURS,
+                peer=PEER,
+                floor=floor,
+                peer_suffix="gcp.yml",
+                of_peer={"ansible_host", "fleet_tenant"},
+                peer_runs=1,
             )
     print(json.dumps({"bench": "inventory_gcp", "hosts": INSTANCES, **figures}))
     missed = [f"{name} of at least {least:g}" for name, least in LEAST.items() if figures[name] < least]
