@@ -27,11 +27,17 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.populate 
 
 FORMAT = 1
 WHO_ASKS = (
-    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"),
-    *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_SUBSCRIPTION_ID"),
-    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCP_SERVICE_ACCOUNT_FILE"),
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    *("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    *("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_SUBSCRIPTION_ID", "AZURE_CONFIG_DIR", "AZURE_AUTHORITY_HOST"),
+    *("AZURE_USERNAME", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCP_SERVICE_ACCOUNT_FILE", "CLOUDSDK_CONFIG"),
+    *("CLOUDSDK_ACTIVE_CONFIG_NAME", "HOME"),
 )
-"""Variables of the environment that say as whom the clouds are asked, none of which is a secret."""
+"""Variables of the environment that say as whom and where the clouds are asked, none of which is a secret."""
+_WHERE = "AWS_ENDPOINT_URL"
+"""So begin those that lead to another service, each with the name of one."""
 _FIELDS = tuple(field.name for field in fields(Machine))
 
 
@@ -59,10 +65,11 @@ class MachineCache:
     def put(self, text: str) -> None:
         """Keep a text, where only the user who runs this can read it. Raises FleetError of kind ``bad_cache``."""
         self._cache[self._key] = {"machines": text}
-        self._cache.set_cache()
+        # Ansible leaves its files readable to the group; nobody shall have the moment before that is mended.
+        usual = os.umask(0o077)
         try:
+            self._cache.set_cache()
             for file in self._files():
-                # Ansible leaves its files readable to the group.
                 file.chmod(0o600)
         except OSError as problem:
             raise FleetError(
@@ -70,6 +77,8 @@ class MachineCache:
                 kind="bad_cache",
                 remedy="Give whoever runs this a folder of his own in cache_connection.",
             ) from problem
+        finally:
+            os.umask(usual)
 
     def _files(self) -> list[Path]:
         return list(self._folder.glob(f"*{self._key}*")) if self._folder and self._folder.is_dir() else []
@@ -103,7 +112,8 @@ def unpack(text: str) -> tuple[str, dict[Scope, list[Machine]]]:
 
 def _key(file: Path) -> str:
     """Another content of the file, or another identity before the clouds, is another inventory."""
-    asking = (f"{name}={os.environ.get(name, '')}" for name in WHO_ASKS)
+    names = (*WHO_ASKS, *sorted(name for name in os.environ if name.startswith(_WHERE)))
+    asking = (f"{name}={os.environ.get(name, '')}" for name in names)
     parts = (str(FORMAT), str(file), *asking)
     return "fleet_" + hashlib.sha256("\0".join(parts).encode() + b"\0" + file.read_bytes()).hexdigest()[:32]
 

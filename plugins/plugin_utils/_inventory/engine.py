@@ -70,7 +70,7 @@ def read_sources(configuration: Configuration, store: Store | None = None, *, fr
     Only what was read as a whole is kept. Raises FleetError (``source_failed``) that names all problems, unless the
     configuration wants them marked.
     """
-    kept = None if store is None or fresh else _kept(store)
+    kept = None if store is None or fresh else _kept(store, configuration)
     moment, machines = kept or (datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), {})
     sources = [*configuration.files, *(() if kept else configuration.clouds)]
     gathered = gather(
@@ -95,13 +95,15 @@ def read_sources(configuration: Configuration, store: Store | None = None, *, fr
     return reading
 
 
-def _kept(store: Store) -> tuple[str, dict[Scope, list[Machine]]] | None:
-    """What a store has; what it cannot have from here is not there."""
+def _kept(store: Store, configuration: Configuration) -> tuple[str, dict[Scope, list[Machine]]] | None:
+    """What a store has; what it cannot have from here, or is not of every cloud, is not there."""
     text = store.get()
     try:
-        return unpack(text) if text else None
+        kept = unpack(text) if text else None
     except ValueError:
         return None
+    clouds = {source.name for source in configuration.clouds}
+    return kept if kept and {scope.source for scope in kept[1]} == clouds else None
 
 
 def _identified(source: Source, scope: Scope, deadline: Deadline) -> Iterator[Machine]:

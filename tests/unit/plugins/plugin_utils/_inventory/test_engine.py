@@ -28,7 +28,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine impo
     Transport,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory import populate
-from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import MachineCache, pack, unpack
+from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.cache import WHO_ASKS, MachineCache, pack, unpack
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify import Population
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import Configuration
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine import (
@@ -115,6 +115,13 @@ def test_whoever_wants_it_fresh_reads_anew_and_keeps_that() -> None:
     assert unpack(memory.text)[1] == {EAST: [machine()]}
 
 
+def test_what_has_not_all_clouds_is_read_anew() -> None:
+    one, other = FakeSource(content={EAST: [machine()]}), fleet("other", machine("i-2"))
+    for kept in ({}, {EAST: [machine()]}, {EAST: [], Scope("other"): [], Scope("gone"): []}):
+        assert len(read_sources(reading_from(one, other), Memory(pack("now", kept))).machines) == 2
+    assert read_sources(reading_from(one), Memory(pack("then", {EAST: []}))).read == "then"
+
+
 def test_what_is_incomplete_is_not_kept() -> None:
     memory = Memory()
     source = FakeSource(content={EAST: [machine()], WEST: [failure(WEST)]})
@@ -154,19 +161,23 @@ class Adjudicator(dict[str, Any]):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
+        self.modes: list[int] = []
 
     def set_cache(self) -> None:
         for key in self:
             (self.folder / f"prefix_{key}").write_text(str(self[key]))
+            self.modes.append((self.folder / f"prefix_{key}").stat().st_mode & 0o777)
             (self.folder / f"prefix_{key}").chmod(0o640)
 
 
 def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "x.multicloud.yml"
     file.write_text("one")
-    cache = MachineCache(Adjudicator(tmp_path), str(file), str(tmp_path))
+    adjudicator = Adjudicator(tmp_path)
+    cache = MachineCache(adjudicator, str(file), str(tmp_path))
     cache.put("text")
     assert cache.get() == "text"
+    assert adjudicator.modes == [0o600]
     assert [path.stat().st_mode & 0o777 for path in tmp_path.glob("prefix_*")] == [0o600]
 
 
@@ -201,9 +212,10 @@ def test_another_content_and_another_identity_are_another_cache(
     file, adjudicator = tmp_path / "x.multicloud.yml", Adjudicator(tmp_path)
     file.write_text("one")
     MachineCache(adjudicator, str(file), None).put("text")
-    monkeypatch.setenv("AWS_PROFILE", "another")
-    assert MachineCache(adjudicator, str(file), None).get() is None
-    monkeypatch.delenv("AWS_PROFILE")
+    for name in (*WHO_ASKS, "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "another")
+            assert MachineCache(adjudicator, str(file), None).get() is None, name
     assert MachineCache(adjudicator, str(file), None).get() == "text"
     file.write_text("two")
     assert MachineCache(adjudicator, str(file), None).get() is None
