@@ -195,6 +195,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.classify 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configuration import (
     SUFFIXES,
     read_configuration,
+    refuse_double_keys,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.engine import (
     Reading,
@@ -235,6 +236,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise
 
     def _fill(self, path: str, cache: bool) -> None:
+        # Ansible only warns of a key that is there twice, and takes the last.
+        plain = self.loader.get_real_file(path)
+        try:
+            refuse_double_keys(plain, path)
+        finally:
+            self.loader.cleanup_tmp_file(plain)
         configuration = read_configuration(self.loader.load_from_file(path, cache="none"), path, self.loader)
         self._read_config_data(path)
         store = None

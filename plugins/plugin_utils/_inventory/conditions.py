@@ -46,7 +46,7 @@ def _condition(entry: Entry) -> Condition:
         if key not in _KEYS and not key.startswith(TAG):
             remedy = did_you_mean(key, _KEYS) or f"Write tag:<key> for a tag, or one of {', '.join(_KEYS)}."
             entry.fault(key, "is nothing that a machine has", remedy)
-        values = entry.texts(key, example="production")
+        values = entry.texts(key, example="production", empty=False)
         found[key] = re.compile("|".join(translate(value) for value in values))
     return found
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Source, Transport
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.conditions import Condition, read_conditions
@@ -19,6 +22,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping i
     read_mapping,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.names import Preference, read_hostnames
+from ansible_collections.bankops.fleet.plugins.plugin_utils._plan.problems import show
 
 if TYPE_CHECKING:
     from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.falcon import FalconSource
@@ -75,8 +79,10 @@ def read_configuration(content: object, file: str, loader: Any) -> Configuration
         files=tuple(source for kind, source in sources if kind == STATIC),
         sensors=tuple(source for kind, source in sources if kind == FALCON),
         mapping=TagMapping(read_mapping(entry.entry("mapping")), defaults),
-        addresses=entry.texts("addresses", ADDRESSES, choices=(*ADDRESSES, "name")),
-        transports=tuple(map(Transport, entry.texts("transports", list(Transport), choices=list(Transport)))),
+        addresses=entry.texts("addresses", ADDRESSES, choices=(*ADDRESSES, "name"), empty=False),
+        transports=tuple(
+            map(Transport, entry.texts("transports", list(Transport), choices=list(Transport), empty=False))
+        ),
         hostnames=read_hostnames(entry),
         include=read_conditions(entry.entries("include")),
         exclude=read_conditions(entry.entries("exclude")),
@@ -91,6 +97,36 @@ def read_configuration(content: object, file: str, loader: Any) -> Configuration
     entry.refuse_others()
     faults.refuse()
     return configuration
+
+
+def refuse_double_keys(path: str, file: str) -> None:
+    """Raise FleetError of kind ``bad_inventory`` where a mapping in the YAML file has a key twice.
+
+    ``path`` is where it can be read, ``file`` how it is called. What is no YAML is left to Ansible.
+    """
+    faults = Faults(file)
+    try:
+        with Path(path).open("rb") as content:
+            _find_double_keys(yaml.compose(content, yaml.SafeLoader), faults, set())
+    except yaml.YAMLError:
+        return
+    faults.refuse()
+
+
+def _find_double_keys(node: yaml.Node | None, faults: Faults, seen: set[int]) -> None:
+    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+        return
+    # What is referred to more than once is looked at once.
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            _find_double_keys(each, faults, seen)
+    else:
+        keys = Counter(key.value for key, _value in node.value if isinstance(key, yaml.ScalarNode))
+        for key in (key for key, count in keys.items() if count > 1):
+            faults.add(f"line {node.start_mark.line + 1}: {show(key)}", None, "is there twice", "Write it once.")
+        for _key, value in node.value:
+            _find_double_keys(value, faults, seen)
 
 
 def _read_sources(

@@ -96,8 +96,9 @@ class Entry:
         pattern: str = "",
         example: str = "",
         choices: Collection[str] = (),
+        empty: bool = True,
     ) -> tuple[str, ...]:
-        """A list of texts; a single one stands for a list of it."""
+        """A list of texts; a single one stands for a list of it. An ``empty`` one is a fault where that is said."""
         if not self.has(key):
             return tuple(default)
         value = self._value[key]
@@ -105,6 +106,8 @@ class Entry:
         if not isinstance(found, (list, tuple)) or not all(isinstance(each, str) and each for each in found):
             self.fault(key, "is no list of texts", f"Write it like ['{example or 'name'}'].")
             return tuple(default)
+        if not found and not empty:
+            self.fault(key, "is empty", "Leave it out, or write what is meant.")
         return tuple(str(each) for each in found if self._fits(key, each, choices, pattern, example))
 
     def flag(self, key: str, default: bool) -> bool:

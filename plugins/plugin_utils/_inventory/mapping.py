@@ -74,7 +74,7 @@ def read_mapping(entry: Entry | None) -> dict[str, tuple[str, ...]]:
     """The tags of each part, in the order of Placement, as the option ``mapping`` changes the usual ones."""
     if entry is None:
         return dict(DEFAULT_KEYS)
-    keys = {part: entry.texts(part, usual, example=part.title()) for part, usual in DEFAULT_KEYS.items()}
+    keys = {part: entry.texts(part, usual, example=part.title(), empty=False) for part, usual in DEFAULT_KEYS.items()}
     entry.refuse_others()
     return keys
 

@@ -20,6 +20,7 @@ from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.configura
     OF_ANSIBLE,
     TYPES,
     read_configuration,
+    refuse_double_keys,
 )
 from ansible_collections.bankops.fleet.plugins.plugin_utils._inventory.mapping import DEFAULT_KEYS
 
@@ -100,6 +101,14 @@ def test_what_a_source_says_of_placement_is_kept_by_its_name() -> None:
             {"include": [{"account": 123456789012}]},
             "include[0].account: 123456789012: is no list of texts. Write it like ['production'].",
         ),
+        (
+            {"include": [{"environment": []}]},
+            "include[0].environment: []: is empty. Leave it out, or write what is meant.",
+        ),
+        ({"exclude": [{"tag:Role": []}]}, "exclude[0].tag:Role: []: is empty. Leave it out, or write what is meant."),
+        ({"mapping": {"tenant": []}}, "mapping.tenant: []: is empty. Leave it out, or write what is meant."),
+        ({"addresses": []}, "addresses: []: is empty. Leave it out, or write what is meant."),
+        ({"transports": []}, "transports: []: is empty. Leave it out, or write what is meant."),
         ({"compose": ["x"]}, "compose: ['x']: is no mapping. Write keys and values."),
         (
             {"compose": {"fleet_incomplete": "{}"}},
@@ -145,6 +154,28 @@ def test_all_faults_are_told_at_once_and_each_once() -> None:
     found = faults(on_error="warn", timeout=0, sources=[{"type": "aws", "regoins": []}])
     assert len(found) == 3
     assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("sources: []\nraw: true\nsources: []\n", "line 1: sources: is there twice. Write it once."),
+        ("sources:\n- type: aws\n  name: a\n  name: b\n", "line 2: name: is there twice. Write it once."),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path, content: str, fault: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(FleetError) as caught:
+        refuse_double_keys(str(tmp_path / FILE), FILE)
+    assert (caught.value.kind, caught.value.message) == ("bad_inventory", f"{FILE}: {fault}")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[", "a: &x [*x, {b: 1}]\nc: *x\n", "a: {<<: {b: 1}, b: 2}\n", "a: !vault x\n"]
+)
+def test_other_files_have_no_key_twice(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    refuse_double_keys(str(tmp_path / FILE), FILE)
 
 
 def test_an_empty_file_is_no_inventory() -> None:
