@@ -117,6 +117,7 @@ def test_an_organization_is_one_inventory(cloud: MotoCloud, members: list[str], 
     ]
     cloud.launch(fleet)
     cloud.manage(fleet[0])
+    cloud.manage(Server(two, "us-east-1", {}, id="mi-0a1b2c3d4e5f60718"))
     user = cloud.add_user("fleet", documented("controller"))
     organization = {"role": ROLE, "external_id": EXTERNAL_ID, "exclude": [MANAGEMENT]}
 
@@ -132,6 +133,22 @@ def test_an_organization_is_one_inventory(cloud: MotoCloud, members: list[str], 
     first = variables[by_id[fleet[0].id]]
     assert first["fleet_account"] == one
     assert (first["fleet_transport"], first["fleet_os"]) == ("ssm", "ubuntu")
+    assert "fleet_not_managed_by" not in first
+    second = variables[by_id[fleet[1].id]]
+    assert (second["fleet_transport"], second["fleet_not_managed_by"]) == ("ssh", ["ssm"])
+    [population] = first["fleet_population"]
+    assert population["only_managed"] == {
+        "count": 1,
+        "machines": [
+            {
+                "cloud": "aws",
+                "account": two,
+                "region": "us-east-1",
+                "instance_id": "mi-0a1b2c3d4e5f60718",
+                "tenant": "unknown",
+            }
+        ],
+    }
     assert first["fleet_resource"] == f"arn:aws:ec2:eu-central-1:{one}:instance/{fleet[0].id}"
     assert hosts(found, "fleet_stopped") == [by_id[fleet[3].id]]
     assert hosts(found, "fleet_unassigned") == [by_id[fleet[4].id]]

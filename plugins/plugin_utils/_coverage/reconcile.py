@@ -157,7 +157,8 @@ class _Work:
         elif match.found:
             own.rows.append(_row(Finding.UNKNOWN, machine, "its sensor is in the CID of another tenant"))
         elif match.doubt:
-            own.rows.append(_row(Finding.UNKNOWN, machine, match.doubt, match.doubtful))
+            doubtful = [sensor for sensor in match.doubtful if not self._is_of_another(sensor, machine.tenant)]
+            own.rows.append(_row(Finding.UNKNOWN, machine, match.doubt, doubtful))
         elif not is_whole(machine.identity) and not machine.sensor_id:
             why = "nothing to join it by: no cloud, account and instance id are known of it, and no fleet_sensor_id"
             own.rows.append(_row(Finding.UNKNOWN, machine, why))

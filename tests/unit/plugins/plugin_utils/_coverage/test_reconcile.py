@@ -198,6 +198,8 @@ def test_a_sensor_in_the_cid_of_another_tenant_protects_nobody() -> None:
     [row] = alpha.rows
     assert (alpha.protected, row.finding, row.sensors) == (1, Finding.DUPLICATE, ())
     assert "b1" not in row.why
+    [alpha] = look([host(1, sensor_id="a9")], [other], tenants=tenants)
+    assert [(row.finding, row.sensors) for row in alpha.rows] == [(Finding.UNKNOWN, ())]
 
 
 @pytest.mark.parametrize(("days", "protected"), [(-0.005, 1), (-0.1, 0), (-400, 0)])
