@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ class Configuration:
     timeout: float
     raw: bool
     loopback: bool
+    places: Mapping[str, str]
+    """By the name of a source, the file and the entry that describe it."""
 
 
 def read_configuration(content: object, file: str, loader: Any) -> Configuration:
@@ -73,7 +76,7 @@ def read_configuration(content: object, file: str, loader: Any) -> Configuration
     faults = Faults(file)
     entry = Entry(faults, "", content)
     raw = entry.flag("raw", False)
-    sources, defaults = _read_sources(entry, file, loader, raw=raw)
+    sources, defaults, places = _read_sources(entry, file, loader, raw=raw)
     configuration = Configuration(
         clouds=tuple(source for kind, source in sources if kind in CLOUDS),
         files=tuple(source for kind, source in sources if kind == STATIC),
@@ -89,6 +92,7 @@ def read_configuration(content: object, file: str, loader: Any) -> Configuration
         mark_errors=entry.text("on_error", FAIL, choices=(FAIL, MARK)) == MARK,
         timeout=entry.number("timeout", 120, least=1, most=3600),
         raw=raw,
+        places=places,
         loopback=entry.flag("loopback", False),
     )
     _check_constructed(entry)
@@ -131,10 +135,11 @@ def _find_double_keys(node: yaml.Node | None, faults: Faults, seen: set[int]) ->
 
 def _read_sources(
     entry: Entry, file: str, loader: Any, *, raw: bool
-) -> tuple[list[tuple[str, Any]], dict[str, dict[str, str]]]:
-    """The sources with their types, and what holds by source where tags say nothing."""
+) -> tuple[list[tuple[str, Any]], dict[str, dict[str, str]], dict[str, str]]:
+    """The sources with their types, and by source what holds where tags say nothing, and its place in the file."""
     sources: list[tuple[str, Any]] = []
     defaults: dict[str, dict[str, str]] = {}
+    places: dict[str, str] = {}
     entries = entry.entries("sources")
     if not entries:
         entry.faults.add("sources", None, "names no source", "Write a list of sources, each with a type.")
@@ -150,9 +155,10 @@ def _read_sources(
         if name in defaults:
             each.fault("name", "is the name of another source too", "Give each source a name of its own.")
         defaults[name] = read_defaults(each.entry("placement"))
+        places[name] = f"{file}: {each.place}"
         sources.append((kind, _read_source(kind, each, name, file, loader, raw=raw)))
         each.refuse_others()
-    return sources, defaults
+    return sources, defaults, places
 
 
 def _read_source(kind: str, entry: Entry, name: str, file: str, loader: Any, *, raw: bool) -> Any:

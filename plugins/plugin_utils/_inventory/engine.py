@@ -81,7 +81,7 @@ def read_sources(configuration: Configuration, store: Store | None = None, *, fr
         Deadline.after(configuration.timeout),
     )
     if gathered.problems and not configuration.mark_errors:
-        raise problems_as_error(gathered.problems)
+        raise problems_as_error(gathered.problems, places=configuration.places)
     of_sensors = {source.name for source in configuration.sensors}
     reading = Reading(moment, dict(machines), problems=gathered.problems)
     for scope, found in gathered.found.items():

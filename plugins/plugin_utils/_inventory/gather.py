@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -95,11 +96,19 @@ def gather(readers: Iterable[Reader], deadline: Deadline) -> Gathered:
 def problems_as_error(
     problems: Sequence[SourceError],
     *,
+    places: Mapping[str, str] = MappingProxyType({}),
     remedy: str = "With on_error: mark the rest is used and marked as incomplete, which no plan takes for whole.",
 ) -> FleetError:
-    """All problems in one error, each with its remedy, so that nobody finds them one after the other."""
+    """All problems in one error, each with its remedy, so that nobody finds them one after the other.
+
+    ``places`` says by the name of a source where it is described: a file and an entry of it.
+    """
     count = f"{len(problems)} parts of the sources" if len(problems) > 1 else "A part of the sources"
-    lines = "\n".join(f"- {problem.message}. {problem.remedy}".rstrip() for problem in problems)
+    lines = "\n".join(
+        "- "
+        + ": ".join(filter(None, (places.get(problem.scope.source), f"{problem.message}. {problem.remedy}".rstrip())))
+        for problem in problems
+    )
     return FleetError(
         f"{count} could not be read, so nothing is:\n{lines}",
         kind="source_failed",
