@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.bankops.fleet.plugins.module_utils._errors import FleetError
@@ -52,8 +53,10 @@ class TagMapping:
         tags, defaults = machine.tags, self.defaults.get(source, {})
         found = []
         for part, keys in self.keys.items():
-            said = (machine.placement.get(part, ""), *(tags.get(key, "") for key in keys))
-            value = next(filter(None, map(str.strip, said)), "")
+            value = machine.placement.get(part, "").strip()
+            for key in () if value else keys:
+                if key in tags and (value := tags[key].strip()):
+                    break
             found.append(value or defaults.get(part) or (machine.os if part == "os" else "") or UNKNOWN)
         placement = Placement(*found)
         if is_tenant(placement.tenant):
@@ -61,6 +64,7 @@ class TagMapping:
         return placement._replace(tenant=UNKNOWN, refused_tenant=placement.tenant)
 
 
+@lru_cache(maxsize=1_000)
 def is_tenant(name: str) -> bool:
     """Whether a tenant can be called so: elsewhere it is part of paths."""
     try:

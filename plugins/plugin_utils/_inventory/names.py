@@ -38,6 +38,7 @@ NEVER = frozenset({"localhost", "127.0.0.1", "::1", "all", "ungrouped"})
 """Ansible takes them for the controller itself, or for everybody; a machine must not pass for either."""
 _LOCAL = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 _LONGEST = 120
+_USUAL_ADDRESS = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{1,3}){3}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 Identity = tuple[str, str, str]
@@ -124,6 +125,8 @@ def is_address(text: str) -> bool:
 
 def is_own_address(text: str) -> bool:
     """Whether an address leads to this machine itself, in any way to write it that ssh understands."""
+    if _USUAL_ADDRESS.fullmatch(text):
+        return text.startswith("127.")
     labels = text.lower().rstrip(".").split(".")
     if labels[-1] in _LOCAL or labels[0] in _LOCAL:
         return True
