@@ -108,7 +108,7 @@ def lint() -> list[Step]:
 
 def unit() -> list[Step]:
     """Unit and property tests on the main ansible-core."""
-    return [Step("pytest", [PYTHON, "-m", "pytest", "-q", "tests/unit"])]
+    return [Step("pytest", [PYTHON, "-m", "pytest", "-q", "-n", "2", "tests/unit"])]
 
 
 def unit_oldest() -> list[Step]:
