@@ -70,11 +70,13 @@ def test_the_documented_inventory_needs_no_more_than_the_documented_role(control
     cloud = controller.google.cloud
     cloud.folders.update({FOLDER: "organizations/2000", "folders/2": FOLDER})
     cloud.project("payments-prod", Instance("web-1", labels=labels()), parent=FOLDER)
-    cloud.project("cards-prod", Instance("web-1", labels=labels(tenant="beta")), parent="folders/2")
+    beta = Instance("web-1", labels=labels(tenant="beta"), private_ip="10.156.0.3")
+    cloud.project("cards-prod", beta, parent="folders/2")
     cloud.project("analytics", parent="folders/2", compute=False)
-    managed = Instance("db-1", labels={"managed-by": "fleet"}, status="TERMINATED")
+    managed = Instance("db-1", labels={"managed-by": "fleet"}, status="TERMINATED", private_ip="10.156.0.4")
     cloud.project("acquired-web-prod", managed, Instance("own-1"))
-    cloud.project("acquired-db-prod", Instance("db-2", labels={"managed-by": "fleet", "wave": HOSTILE}))
+    hostile = Instance("db-2", labels={"managed-by": "fleet", "wave": HOSTILE}, private_ip="10.156.0.5")
+    cloud.project("acquired-db-prod", hostile)
     role = frozenset(documented("yaml role", "title")["includedPermissions"])
     inventory = documented("yaml", "# production")
 

@@ -179,7 +179,8 @@ def test_an_answer_that_never_comes_is_not_waited_for(google: FakeGoogle, spare:
     problem = problem_of(source_of(google), seconds=0.6)
     assert time.monotonic() - began < 3
     assert problem.kind == "timed_out"
-    assert problem.message.endswith(": no answer in time")
+    # A machine that is busy has not asked before the time is up.
+    assert problem.message.endswith((": no answer in time", ": the time was up before all was read"))
 
 
 @pytest.mark.parametrize("method", [LIST_INSTANCES, FOLDERS])
