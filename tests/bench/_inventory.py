@@ -64,6 +64,14 @@ def listed(inventory: Path, environment: Mapping[str, str], programs: Path = PRO
     return Listing(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, hostvars, groups)
 
 
+def refuse_missed(figures: Mapping[str, float], least: Mapping[str, float], most: Mapping[str, float]) -> None:
+    """End the program with what is wanted, when a figure is not within its bound."""
+    missed = [f"{name} of at least {bound:g}" for name, bound in least.items() if figures[name] < bound]
+    missed += [f"{name} of at most {bound:g}" for name, bound in most.items() if figures[name] > bound]
+    if missed:
+        raise SystemExit(f"Wanted are {', '.join(missed)}.")
+
+
 def compared(
     folder: Path,
     environment: Mapping[str, str],

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
 
-from ansible_collections.bankops.fleet.tests.bench._inventory import compared  # noqa: E402
+from ansible_collections.bankops.fleet.tests.bench._inventory import compared, refuse_missed  # noqa: E402
 
 MACHINES = 3000
 # What somebody of Microsoft tells in github.com/Azure/azure-sdk-for-java/issues/31382.
@@ -205,10 +205,7 @@ def main() -> None:
     wanted = LEAST if programs else {}
     unknown = dict.fromkeys(LEAST.keys() - figures.keys(), "not measured")
     print(json.dumps({"bench": "inventory_azure", "hosts": MACHINES, **figures, **unknown}))
-    missed = [f"{name} of at least {least:g}" for name, least in wanted.items() if figures[name] < least]
-    missed += [f"{name} of at most {most:g}" for name, most in MOST.items() if figures[name] > most]
-    if missed:
-        raise SystemExit(f"Wanted are {', '.join(missed)}.")
+    refuse_missed(figures, wanted, MOST)
 
 
 def _site_packages() -> Path:

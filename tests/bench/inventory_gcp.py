@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
 
-from ansible_collections.bankops.fleet.tests.bench._inventory import compared  # noqa: E402
+from ansible_collections.bankops.fleet.tests.bench._inventory import compared, refuse_missed  # noqa: E402
 
 PROJECT = "payments-prod"
 INSTANCES = 3000
@@ -146,10 +146,7 @@ def main() -> None:
                 peer_runs=1,
             )
     print(json.dumps({"bench": "inventory_gcp", "hosts": INSTANCES, **figures}))
-    missed = [f"{name} of at least {least:g}" for name, least in LEAST.items() if figures[name] < least]
-    missed += [f"{name} of at most {most:g}" for name, most in MOST.items() if figures[name] > most]
-    if missed:
-        raise SystemExit(f"Wanted are {', '.join(missed)}.")
+    refuse_missed(figures, LEAST, MOST)
 
 
 if __name__ == "__main__":

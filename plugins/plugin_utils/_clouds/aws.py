@@ -67,8 +67,6 @@ class AwsSource:
         for outcome in side_by_side(lambda account: self._enter(account, home, deadline), accounts):
             if isinstance(outcome, SourceError):
                 problems.append(outcome)
-            elif isinstance(outcome, Exception):
-                raise outcome
             else:
                 scopes.update(dict.fromkeys(outcome))
         if problems:

@@ -127,8 +127,6 @@ class GcpSource:
             for found in side_by_side(lambda parent: self._children(resources, parent, deadline), parents):
                 if isinstance(found, SourceError):
                     problems.append(found)
-                elif isinstance(found, Exception):
-                    raise found
                 else:
                     projects += found[0]
                     folders += found[1]

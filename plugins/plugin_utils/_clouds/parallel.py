@@ -11,6 +11,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -18,8 +20,10 @@ AT_ONCE = 16
 """Calls that are made at the same time."""
 
 
-def side_by_side(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result | Exception]:
-    """What ``work`` returns or raises for each item, the first that is done first.
+def side_by_side(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result | SourceError]:
+    """What ``work`` returns for each item, or the SourceError that it raises, the first that is done first.
+
+    Whatever else it raises is raised here.
 
     The threads are daemons: a service that hangs keeps no process from ending, as those of an executor would.
     """
@@ -36,9 +40,13 @@ def side_by_side(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> It
                 return
             try:
                 done.put(work(item))
-            except Exception as problem:  # noqa: BLE001 - whoever reads the outcomes raises what he did not expect
+            except Exception as problem:  # noqa: BLE001 - raised again below, where it is waited for
                 done.put(problem)
 
     for _thread in range(min(AT_ONCE, len(items))):
         Thread(target=run, daemon=True).start()
-    return (done.get() for _item in items)
+    for _item in items:
+        outcome = done.get()
+        if isinstance(outcome, Exception) and not isinstance(outcome, SourceError):
+            raise outcome
+        yield outcome

@@ -11,7 +11,11 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.machine import Scope
 from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.parallel import AT_ONCE, side_by_side
+from ansible_collections.bankops.fleet.plugins.plugin_utils._clouds.problems import SourceError
 
 HANGS = """
 import threading, time
@@ -24,13 +28,21 @@ print(next(outcomes))
 def test_everything_is_answered_for_also_what_failed() -> None:
     def halve(number: int) -> int:
         if number % 2:
-            raise ValueError(number)
+            raise SourceError(Scope("clouds"), "halve", str(number), kind="api_error", remedy="")
         return number // 2
 
     outcomes = list(side_by_side(halve, range(50)))
     assert sorted(each for each in outcomes if isinstance(each, int)) == list(range(25))
-    assert sorted(each.args[0] for each in outcomes if isinstance(each, ValueError)) == list(range(1, 50, 2))
+    assert sum(isinstance(each, SourceError) for each in outcomes) == 25
     assert list(side_by_side(halve, [])) == []
+
+
+def test_what_nobody_expected_is_raised() -> None:
+    def fail(number: int) -> int:
+        raise ValueError(number)
+
+    with pytest.raises(ValueError, match="7"):
+        list(side_by_side(fail, [7]))
 
 
 def test_no_more_are_at_work_than_may_be() -> None:
